@@ -1,0 +1,24 @@
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// leftOut begins the line that NeedRoot prints for a test it skips. The
+// Makefile counts these lines.
+const leftOut = "left-out: "
+
+// NeedRoot says that the calling test can only run as root. For any other user
+// it prints "left-out: NAME" on a line of its own, so that the number of tests
+// left out can be shown, and skips the test. For root it does nothing: the
+// test must then run, or fail.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	fmt.Println(leftOut + t.Name())
+	t.Skip("needs root")
+}
