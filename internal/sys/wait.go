@@ -1,0 +1,135 @@
+package sys
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Events to wait for, as poll(2) has them. Hang-up and error are always
+// reported, as readable and writable.
+const (
+	Readable = unix.POLLIN
+	Writable = unix.POLLOUT
+)
+
+// wait waits until fd has one of events, at most d (negative: for ever).
+// ready is false when the time is over.
+func wait(fd int, events int16, d time.Duration) (ready bool, err error) {
+	end := time.Now().Add(d)
+	for {
+		ms := -1
+		if d >= 0 {
+			left := time.Until(end)
+			if left < 0 {
+				left = 0
+			}
+			ms = int((left + time.Millisecond - 1) / time.Millisecond)
+		}
+		p := []unix.PollFd{{Fd: int32(fd), Events: events}}
+		n, err := unix.Poll(p, ms)
+		switch {
+		case err == unix.EINTR:
+			if d >= 0 && time.Now().After(end) {
+				return false, nil
+			}
+			continue
+		case err != nil:
+			return false, fail("poll", "", err)
+		case n > 0:
+			return true, nil
+		}
+		return false, nil
+	}
+}
+
+// Wait waits until the descriptor is Readable or Writable, at most d; a
+// negative d means for ever.
+func (fd FD) Wait(events int16, d time.Duration) (ready bool, err error) {
+	return wait(int(fd), events, d)
+}
+
+// WaitAny waits for several descriptors, each for its events, and returns which
+// are ready; none when the time is over.
+func WaitAny(fds []FD, events []int16, d time.Duration) ([]bool, error) {
+	p := make([]unix.PollFd, len(fds))
+	for i := range fds {
+		p[i] = unix.PollFd{Fd: int32(fds[i]), Events: events[i]}
+	}
+	end := time.Now().Add(d)
+	for {
+		ms := -1
+		if d >= 0 {
+			ms = int((max(time.Until(end), 0) + time.Millisecond - 1) / time.Millisecond)
+		}
+		_, err := unix.Poll(p, ms)
+		if err == unix.EINTR {
+			continue
+		}
+		ready := make([]bool, len(fds))
+		for i := range p {
+			ready[i] = p[i].Revents != 0
+		}
+		return ready, fail("poll", "", err)
+	}
+}
+
+// A Timed reads and writes a descriptor with a time limit for each single read
+// and write. A limit of zero or less means none.
+type Timed struct {
+	FD    FD
+	Limit time.Duration
+}
+
+// Read reads what is there, waiting at most the limit: ErrTimeout.
+func (t Timed) Read(p []byte) (int, error) {
+	if t.Limit > 0 {
+		ready, err := wait(int(t.FD), unix.POLLIN, t.Limit)
+		if err != nil {
+			return 0, err
+		}
+		if !ready {
+			return 0, ErrTimeout
+		}
+	}
+	return t.FD.Read(p)
+}
+
+// Write writes all of p in pieces that the kernel takes without blocking
+// longer than the limit for each: ErrTimeout. On a socket each piece is sent
+// with MSG_DONTWAIT; other descriptors are written in pieces of at most
+// PIPE_BUF bytes, which a pipe that polls writable takes at once.
+func (t Timed) Write(p []byte) (int, error) {
+	if t.Limit <= 0 {
+		return t.FD.Write(p)
+	}
+	const pipeBuf = 4096
+	done, isSocket := 0, true
+	for done < len(p) {
+		ready, err := wait(int(t.FD), unix.POLLOUT, t.Limit)
+		if err != nil {
+			return done, err
+		}
+		if !ready {
+			return done, ErrTimeout
+		}
+		var n int
+		if isSocket {
+			n, err = unix.SendmsgN(int(t.FD), p[done:], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			if err == unix.ENOTSOCK {
+				isSocket = false
+				continue
+			}
+		} else {
+			n, err = unix.Write(int(t.FD), p[done:min(len(p), done+pipeBuf)])
+		}
+		if err == unix.EINTR || err == unix.EAGAIN {
+			continue
+		}
+		if err != nil {
+			return done, fail("write", "", err)
+		}
+		done += n
+	}
+	return done, nil
+}
