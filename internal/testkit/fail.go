@@ -1,0 +1,118 @@
+package testkit
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// The functions below make one system call fail at one name, for every user,
+// so that a table of failures needs neither root nor a replaced kernel. Each
+// makes the directories that path is in, and removes nothing that is there
+// already: a test that calls one on an existing file fails.
+
+// Occupied puts a directory with a file in it at path. Then
+//
+//	open for writing      EISDIR
+//	open O_CREAT|O_EXCL   EEXIST
+//	link or mkdir there   EEXIST
+//	rename a file to it   EISDIR
+//	unlink                EISDIR (EPERM on some file systems)
+//	rmdir                 ENOTEMPTY
+func Occupied(t testing.TB, path string) {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	check(t, os.Mkdir(path, 0o755))
+	check(t, os.WriteFile(filepath.Join(path, "occupied"), nil, 0o644))
+}
+
+// NotDir puts an empty file at path, where a directory is wanted: opening
+// anything below it fails with ENOTDIR.
+func NotDir(t testing.TB, path string) {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	check(t, err)
+	check(t, f.Close())
+}
+
+// Looping puts a symbolic link to itself at path: opening it, or anything below
+// it, fails with ELOOP, which is neither "not there" nor temporary.
+func Looping(t testing.TB, path string) {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	check(t, os.Symlink(filepath.Base(path), path))
+}
+
+// Full puts a symbolic link to /dev/full at path: it opens, and every write to
+// it fails with ENOSPC.
+func Full(t testing.TB, path string) {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	check(t, os.Symlink("/dev/full", path))
+}
+
+// Unreadable puts a file at path that this user cannot open: EACCES. For root,
+// whom no mode stops, it puts a link to itself there instead (ELOOP). Both
+// count as "there, but not readable".
+func Unreadable(t testing.TB, path, content string) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		Looping(t, path)
+		return
+	}
+	NotDir(t, path)
+	check(t, os.WriteFile(path, []byte(content), 0o644))
+	check(t, os.Chmod(path, 0))
+}
+
+// ReadOnly takes the write permission from a directory until the test ends:
+// making, linking and unlinking names in it fails with EACCES. Root is not
+// stopped by a mode; there ReadOnly reports false and does nothing, and the
+// test should use ReadOnlyMount in a world.
+func ReadOnly(t testing.TB, dir string) bool {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return false
+	}
+	fi, err := os.Stat(dir)
+	check(t, err)
+	check(t, os.Chmod(dir, 0o555))
+	t.Cleanup(func() { check(t, os.Chmod(dir, fi.Mode().Perm())) })
+	return true
+}
+
+// FileSizeLimit limits the files that this process and its later children write
+// to n bytes, until the test ends: a write beyond fails with EFBIG when SIGXFSZ
+// is ignored. Tests that run beside this one are affected.
+func FileSizeLimit(t testing.TB, n uint64) {
+	t.Helper()
+	var old syscall.Rlimit
+	check(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
+	check(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: n, Max: old.Max}))
+	t.Cleanup(func() { check(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old)) })
+}
+
+// BrokenPipe returns the write end of a pipe that nobody reads: writing fails
+// with EPIPE, when SIGPIPE is ignored.
+func BrokenPipe(t testing.TB) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	check(t, err)
+	check(t, r.Close())
+	t.Cleanup(func() {
+		if err := w.Close(); !errors.Is(err, os.ErrClosed) {
+			check(t, err)
+		}
+	})
+	return w
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
