@@ -2,8 +2,9 @@ package prog
 
 // An Options scans command-line options as getopt does in qmail's programs:
 // options may be joined, a value may follow in the same word or in the next,
-// "--" or the first word that does not begin with - ends them. A lone "-" is
-// not an option.
+// the first word that does not begin with - ends them, and so does a word that
+// begins with "--", which is dropped whatever follows. A lone "-" is not an
+// option.
 type Options struct {
 	args []string // words not looked at yet
 	word string   // rest of the current word
@@ -27,7 +28,7 @@ func (o *Options) Next() byte {
 		if len(o.args) == 0 || len(o.args[0]) < 2 || o.args[0][0] != '-' {
 			return 0
 		}
-		if o.args[0] == "--" {
+		if o.args[0][1] == '-' {
 			o.args = o.args[1:]
 			return 0
 		}
