@@ -1,0 +1,70 @@
+package sock
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"goqmail/internal/sys"
+)
+
+// Listen makes a TCP socket that takes connections at an address and port; port
+// 0 lets the kernel choose (LocalName tells). An IPv6 socket takes IPv4
+// connections too, at the unspecified address and at IPv4-mapped ones. backlog
+// is how many connections the kernel keeps waiting.
+//
+// The error's Op tells which step failed: socket, bind, listen.
+func Listen(at netip.AddrPort, backlog int) (sys.FD, error) {
+	sa, family := sockaddr(at)
+	n, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, sys.NewError(opSocket, "", err)
+	}
+	fd := sys.FD(n)
+	if err := listen(n, sa, family, backlog); err != nil {
+		_ = fd.Close() // nobody has used it
+		return -1, err
+	}
+	return fd, nil
+}
+
+func listen(fd int, sa unix.Sockaddr, family, backlog int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return sys.NewError("setsockopt", "", err)
+	}
+	if family == unix.AF_INET6 {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0); err != nil {
+			return sys.NewError("setsockopt", "", err)
+		}
+	}
+	if err := unix.Bind(fd, sa); err != nil {
+		return sys.NewError("bind", "", err)
+	}
+	return sys.NewError("listen", "", unix.Listen(fd, backlog))
+}
+
+// Accept waits for a connection. The new socket is blocking and close-on-exec.
+// An error does not mean that the next call fails: sys.Temporary tells.
+func Accept(listener sys.FD) (sys.FD, netip.AddrPort, error) {
+	for {
+		n, sa, err := unix.Accept4(int(listener), unix.SOCK_CLOEXEC)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return -1, netip.AddrPort{}, sys.NewError("accept", "", err)
+		}
+		peer, ok := addrPort(sa)
+		if !ok {
+			_ = sys.FD(n).Close() // not ours to serve
+			return -1, netip.AddrPort{}, sys.NewError("accept", "", unix.EAFNOSUPPORT)
+		}
+		return sys.FD(n), peer, nil
+	}
+}
+
+// DropOptions makes the kernel forget the IP options that an IPv4 peer set on
+// the connection, source routes among them. Sockets without any do not fail.
+func DropOptions(fd sys.FD) error {
+	return sys.NewError("setsockopt", "", unix.SetsockoptString(int(fd), unix.IPPROTO_IP, unix.IP_OPTIONS, ""))
+}
