@@ -19,7 +19,8 @@ var ErrList = errors.New("token822: bad address list")
 // order of the text; they are empty for "<>". It may change and keep them.
 //
 //   - "," ends an address. Two words with nothing between them are two
-//     addresses, and a comma is put between.
+//     addresses, and a comma is put between; so it is between ">" or ";" and
+//     an address.
 //   - "phrase < tokens >": the tokens are an address even if there are none.
 //     The phrase passes through. A "<" without ">" is a part of its address.
 //   - "name : list ;" is a group. The name passes through.
@@ -62,7 +63,7 @@ func (g *grouper) list(l List) error {
 			// is its right in the text. It does not part two words.
 			g.out = append(g.out, t)
 		case Semicolon:
-			g.flush()
+			g.part()
 			if g.inGroup {
 				return ErrList
 			}
@@ -86,7 +87,8 @@ func (g *grouper) list(l List) error {
 				return err
 			}
 		default:
-			if t.word() {
+			// Two words side by side are two addresses.
+			if k := len(g.addr); k > 0 && t.word() && g.addr[k-1].word() {
 				g.part()
 			}
 			g.addr = append(g.addr, t)
@@ -100,10 +102,7 @@ func (g *grouper) list(l List) error {
 // bracketed takes "phrase < address >" at the right end of l and returns how
 // many tokens are left.
 func (g *grouper) bracketed(l List) (n int, err error) {
-	if len(g.addr) > 0 {
-		g.flush()
-		g.out = append(g.out, Token{Kind: Comma})
-	}
+	g.part()
 	n = len(l) - 1
 	g.out = append(g.out, l[n])
 	for n > 0 && l[n-1].Kind != Left {
@@ -143,16 +142,17 @@ func inPhrase(t Token) bool {
 	return false
 }
 
-// part ends the address that is being read if it begins with a word, because
-// another word is to come left of it.
+// part ends the address that is being read, if there is one, and puts a comma
+// left of it, because something that is no address comes next.
 func (g *grouper) part() {
-	if n := len(g.addr); n > 0 && g.addr[n-1].word() {
-		g.flush()
+	if len(g.addr) > 0 {
+		g.address()
 		g.out = append(g.out, Token{Kind: Comma})
 	}
 }
 
-// flush ends the address that is being read, if there is one.
+// flush ends the address that is being read, if there is one. A comma is there
+// already, or none is needed.
 func (g *grouper) flush() {
 	if len(g.addr) > 0 {
 		g.address()

@@ -148,6 +148,7 @@ var rewriteTests = []struct{ in, want, found string }{
 	{"x <a", "x <a@mx.example.test", "x<a@mx.example.test"},
 	{"<a (y)@b (z)>", "<a (y)@b (z).example.test>", "a@b.example.test"},
 	{"[1.2] a@b.c", "[1.2]@mx.example.test, a@b.c", "a@b.c [1.2]@mx.example.test"},
+	{"a@b.c;d@e.f", "a@b.c;, d@e.f", "d@e.f a@b.c"},
 	{"a@++", "a@+.example.test", "a@+.example.test"},
 }
 
