@@ -1,0 +1,88 @@
+# goqmail: see README.md. "make help" lists the targets.
+
+SHELL = /bin/sh
+GO = go
+
+# Compile-time choices: the first line of each conf-* file.
+HOME_DIR := $(shell head -n 1 conf-qmail)
+first = $(shell head -n 1 $(1))
+PKG = goqmail/internal/conf
+LDFLAGS = -s -w -X $(PKG).home=$(HOME_DIR) -X $(PKG).brk=$(call first,conf-break) \
+	-X $(PKG).patrn=$(call first,conf-patrn) -X $(PKG).spawn=$(call first,conf-spawn) \
+	-X $(PKG).split=$(call first,conf-split) -X $(PKG).version=$(call first,VERSION) \
+	-X '$(PKG).users=$(strip $(shell cat conf-users))' -X '$(PKG).groups=$(strip $(shell cat conf-groups))'
+BUILDFLAGS = -trimpath -buildvcs=false
+BUILDENV = CGO_ENABLED=0 GOFLAGS=
+
+it: build ## build all programs into build/ (also plain "make")
+
+build: FORCE
+	@sh scripts/need-go
+	@mkdir -p build
+	$(BUILDENV) $(GO) build $(BUILDFLAGS) -ldflags "$(LDFLAGS)" -o build/ ./cmd/... ./tools/install ./tools/mailonce
+
+man: ## nothing to build: manual pages are installed as they are
+
+setup: it ## install or upgrade the tree; DESTDIR is put before the home
+	@DESTDIR='$(DESTDIR)' build/install instpackage
+	@[ "$$(id -u)" = 0 ] || DESTDIR='$(DESTDIR)' build/install instchown
+	@[ -n '$(DESTDIR)' ] || HOME_DIR='$(HOME_DIR)' sh scripts/after-setup
+
+instpackage: it ## the part of setup that an ordinary user can do
+	@DESTDIR='$(DESTDIR)' build/install instpackage
+
+instchown: it ## give a packaged tree its owners
+	@DESTDIR='$(DESTDIR)' build/install instchown
+
+check: it ## compare the installed tree with what it should be
+	@DESTDIR='$(DESTDIR)' build/install instcheck
+
+uninstall: it ## remove programs, start scripts and manual pages; queue, control, users, alias stay
+	@DESTDIR='$(DESTDIR)' build/install uninstall
+
+sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq ours
+	@DESTDIR='$(DESTDIR)' build/install sendmail-links
+
+sendmail-unlinks: it ## undo sendmail-links
+	@DESTDIR='$(DESTDIR)' build/install sendmail-unlinks
+
+quickstart: ## from a fresh machine to two delivered messages (root)
+	@MAKE='$(MAKE)' HOME_DIR='$(HOME_DIR)' sh scripts/quickstart
+
+start: ## start qmail and SMTP on the loopback, as quickstart does
+	@'$(HOME_DIR)/boot/service' start
+
+stop: ## stop what quickstart or start started
+	@'$(HOME_DIR)/boot/service' stop
+
+restart: ## stop, wait for running deliveries, start
+	@'$(HOME_DIR)/boot/service' restart
+
+test: it ## as a user: what needs no root; as root: all, in private namespaces
+	@sh scripts/test
+
+e2e: it ## tests of the installed tree (root)
+	@sh scripts/test e2e
+
+race: ## unit tests with the race detector
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+FUZZTIME = 10s
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh scripts/fuzz
+
+lint: ## gofmt, vet (also for 386), floor plan, manual pages
+	@GO='$(GO)' sh scripts/lint
+
+bench-exec: it ## start-up time and memory of each program beside an empty C program
+	@GO='$(GO)' sh scripts/bench-exec
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 26
+
+FORCE:
+.PHONY: it man setup instpackage instchown check uninstall sendmail-links sendmail-unlinks \
+	quickstart start stop restart test e2e race fuzz lint bench-exec clean help FORCE

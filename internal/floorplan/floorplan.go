@@ -1,0 +1,106 @@
+// Package floorplan is the plan of the house as data: which package is on which
+// floor, who may hold which key, what a binary may link. Its test reads the
+// imports of every file against it, so a new package without a floor and a
+// sentence fails. For tests only.
+package floorplan
+
+// A Floor is the height of a package; imports go down, never up.
+type Floor int
+
+// The floors.
+const (
+	Tests   Floor = 0 // used by tests only
+	Format  Floor = 1 // bytes in, values out: no I/O, no clock, no environment
+	System  Floor = 2 // the border to the operating system
+	Service Floor = 3 // what several programs share
+	Program Floor = 4 // one package per program; none imports another
+)
+
+// A Room is a package below internal/.
+type Room struct {
+	Floor Floor
+	What  string
+}
+
+// Rooms is the plan.
+var Rooms = map[string]Room{
+	"testkit":   {Tests, "temp queues, fake programs, private namespaces"},
+	"floorplan": {Tests, "this plan"},
+
+	"conf":     {Format, "choices made when the suite is built"},
+	"role":     {Format, "accounts and groups of the suite and what each is for"},
+	"queue":    {Format, "the on-disk queue and qmail-queue's protocol"},
+	"pipe":     {Format, "conversations between the programs over pipes"},
+	"hier":     {Format, "the installed tree"},
+	"address":  {Format, "mailbox strings"},
+	"header":   {Format, "header fields, dates, trace lines"},
+	"token822": {Format, "RFC 822 tokens"},
+	"smtp":     {Format, "SMTP verbs, paths, replies, dot-stuffing"},
+	"dotqmail": {Format, ".qmail lines"},
+	"assign":   {Format, "users/assign and users/cdb keys and values"},
+	"cdb":      {Format, "constant databases"},
+	"tcpenv":   {Format, "TCP* environment variables"},
+	"tcprules": {Format, "tcpserver's rules"},
+	"tai64n":   {Format, "TAI64N time stamps"},
+	"sendlog":  {Format, "the log lines of qmail-send"},
+
+	"sys":       {System, "files, descriptors, locks, time limits"},
+	"sys/child": {System, "key: start a program"},
+	"sys/creds": {System, "key: become another user"},
+	"sys/sock":  {System, "key: open a socket"},
+	"sys/sig":   {System, "receive signals"},
+	"prog":      {System, "how a program starts and ends"},
+
+	"accounts":  {Service, "numbers of the suite's own users and groups"},
+	"control":   {Service, "control files"},
+	"qq":        {Service, "runs the queue program"},
+	"trigger":   {Service, "lock/trigger"},
+	"tcpto":     {Service, "lock/tcpto"},
+	"rcpthosts": {Service, "rcpthosts and morercpthosts.cdb"},
+	"maildir":   {Service, "deliver into a Maildir"},
+	"mbox":      {Service, "append to an mbox"},
+	"dns":       {Service, "the suite's only resolver"},
+	"commands":  {Service, "command lines of network protocols"},
+	"spawn":     {Service, "the engine of both spawners"},
+
+	"start":      {Program, "qmail-start"},
+	"send":       {Program, "qmail-send"},
+	"lspawn":     {Program, "qmail-lspawn"},
+	"rspawn":     {Program, "qmail-rspawn"},
+	"clean":      {Program, "qmail-clean"},
+	"enqueue":    {Program, "qmail-queue"},
+	"local":      {Program, "qmail-local"},
+	"remote":     {Program, "qmail-remote"},
+	"getpw":      {Program, "qmail-getpw"},
+	"smtpd":      {Program, "qmail-smtpd"},
+	"inject":     {Program, "qmail-inject"},
+	"mailtools":  {Program, "sendmail, forward, preline, maildirmake"},
+	"cdbtools":   {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
+	"queuetools": {Program, "qmail-qread, qmail-qstat, qmail-tcpto, qmail-tcpok"},
+	"showctl":    {Program, "qmail-showctl"},
+	"splogger":   {Program, "splogger"},
+	"multilog":   {Program, "multilog"},
+	"setuidgid":  {Program, "setuidgid"},
+	"tcpserver":  {Program, "tcpserver"},
+	"tcpident":   {Program, "tcp-env"},
+	"setup":      {Program, "install: setup, check, config"},
+}
+
+// Keys names, for each key, the packages that may import it. A program without
+// a key has no code path to that power; widening this is a change to argue for.
+var Keys = map[string][]string{
+	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid"},
+	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog"},
+	"sys/sock":  {"dns", "remote", "smtpd", "splogger", "tcpserver", "tcpident", "setup"},
+}
+
+// Light are the binaries that run once for each message or delivery and so link
+// none of Heavy; qmail-remote may link what a network client needs.
+var Light = []string{"qmail-queue", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-remote", "qmail-inject", "sendmail"}
+
+// Heavy are the packages that cost start-up time.
+var Heavy = []string{"net", "crypto/tls", "net/http", "crypto/rand", "os/user", "os/exec", "encoding/json", "regexp", "text/template", "log"}
+
+// NoSignal are the binaries that must not link os/signal, which costs more
+// still once a signal is asked for. (qmail-queue ignores signals through it.)
+var NoSignal = []string{"qmail-getpw", "qmail-local", "qmail-remote"}
