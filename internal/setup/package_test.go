@@ -1,0 +1,181 @@
+package setup
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"goqmail/internal/hier"
+)
+
+// buildTree makes a build tree in which every source holds the given word, and
+// makes it the current directory.
+func buildTree(t *testing.T, word string) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, d := range []string{"man", "docs"} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"man/qmail.7", "docs/X.md"} {
+		if err := os.WriteFile(f, []byte(word), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	items, err := files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range items {
+		if err := os.MkdirAll(filepath.Dir(it.Source), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(it.Source, []byte(word), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// contents says what the installed files hold: one word, or "mixed".
+func contents(t *testing.T, root string) string {
+	t.Helper()
+	items, err := files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := ""
+	for _, it := range items {
+		b, err := os.ReadFile(filepath.Join(root, it.Path()))
+		if err != nil {
+			return "incomplete: " + it.Path()
+		}
+		if seen != "" && seen != string(b) {
+			return "mixed"
+		}
+		seen = string(b)
+	}
+	return seen
+}
+
+// leftovers lists staged and kept files.
+func leftovers(t *testing.T, root string) []string {
+	t.Helper()
+	var out []string
+	for _, pattern := range []string{"/.*.new", "/*/.*.new", "/*/*/.*.new", "/*/.*.old", "/*/*/.*.old"} {
+		m, err := filepath.Glob(root + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, m...)
+	}
+	return out
+}
+
+func install(root string) error { return (&installer{root: root}).run(false) }
+
+func TestPackage(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "dest/var/qmail")
+	buildTree(t, "one")
+	if err := install(root); err != nil {
+		t.Fatal(err)
+	}
+	items, _ := files()
+	for _, it := range everything(items) {
+		st, err := os.Lstat(filepath.Join(root, it.Path()))
+		if err != nil {
+			t.Errorf("%s: %v", it.Path(), err)
+			continue
+		}
+		if got := uint32(st.Mode().Perm()); got != it.Mode&0o777 {
+			t.Errorf("%s has mode %o, want %o", it.Path(), got, it.Mode)
+		}
+		if it.Type == hier.Data && st.Size() != int64(it.Size) {
+			t.Errorf("%s has %d bytes, want %d", it.Path(), st.Size(), it.Size)
+		}
+	}
+	if st, _ := os.Stat(filepath.Join(root, "bin/qmail-queue")); st.Mode()&os.ModeSetuid == 0 {
+		t.Error("qmail-queue is not setuid")
+	}
+	if got := contents(t, root); got != "one" || len(leftovers(t, root)) != 0 {
+		t.Errorf("contents %q, left %v", got, leftovers(t, root))
+	}
+}
+
+func TestPackageOnLiveSystem(t *testing.T) {
+	root := t.TempDir()
+	buildTree(t, "one")
+	if err := install(root); err != nil {
+		t.Fatal(err)
+	}
+	tcpto, mutex := filepath.Join(root, "queue/lock/tcpto"), filepath.Join(root, "queue/lock/sendmutex")
+	if err := os.WriteFile(tcpto, []byte("in use"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.Stat(mutex)
+	buildTree(t, "two")
+	if err := install(root); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := os.Stat(mutex)
+	if b, _ := os.ReadFile(tcpto); string(b) != "in use" || !os.SameFile(before, after) {
+		t.Errorf("lock files were replaced: tcpto %q", b)
+	}
+	if got := contents(t, root); got != "two" {
+		t.Errorf("contents %q after the upgrade", got)
+	}
+}
+
+func TestPackageFailureKeepsOldPrograms(t *testing.T) {
+	tests := []struct {
+		name string
+		harm func(root string) error
+	}{
+		{"source missing", func(string) error { return os.Remove("build/qmail-queue") }},
+		{"source unreadable", func(string) error {
+			if err := os.Remove("build/qmail-send"); err != nil {
+				return err
+			}
+			return os.Mkdir("build/qmail-send", 0o755)
+		}},
+		{"target cannot be replaced", func(root string) error {
+			q := filepath.Join(root, "bin/qmail-queue")
+			if err := os.Remove(q); err != nil {
+				return err
+			}
+			return os.MkdirAll(q+"/full", 0o755)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			root := t.TempDir()
+			buildTree(t, "one")
+			if err := install(root); err != nil {
+				t.Fatal(err)
+			}
+			buildTree(t, "two")
+			if err := tt.harm(root); err != nil {
+				t.Fatal(err)
+			}
+			if err := install(root); err == nil {
+				t.Fatal("no error")
+			}
+			for _, name := range []string{"bin/qmail-send", "bin/sendmail", "man/man7/qmail.7", "boot/home"} {
+				if b, _ := os.ReadFile(filepath.Join(root, name)); string(b) != "one" {
+					t.Errorf("%s = %q, want the old one", name, b)
+				}
+			}
+			if left := leftovers(t, root); len(left) != 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+func TestQueueOnlyNeedsTheHome(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "none")
+	if err := (&installer{root: root}).run(true); err == nil || err.Error() != "unable to switch to "+root+": file does not exist" {
+		t.Errorf("error = %v", err)
+	}
+}

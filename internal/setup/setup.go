@@ -1,0 +1,152 @@
+// Package setup installs, checks and configures the suite: what "make setup
+// check", config and config-fast run. It is run by the administrator in the
+// build tree. Spec: spec/install.md.
+package setup
+
+import (
+	"errors"
+	"io"
+	"sort"
+	"strings"
+
+	"goqmail/internal/accounts"
+	"goqmail/internal/hier"
+	"goqmail/internal/prog"
+	"goqmail/internal/role"
+	"goqmail/internal/sys"
+)
+
+// Exit codes.
+const (
+	exitUsage = 100
+	exitFatal = 111
+)
+
+// commands are the program's sub-commands.
+var commands = map[string]func(*prog.Process, []string) int{
+	"instpackage":      instpackage,
+	"instchown":        instchown,
+	"instcheck":        instcheck,
+	"uninstall":        uninstall,
+	"config":           config,
+	"config-fast":      configFast,
+	"sendmail-links":   sendmailLinks,
+	"sendmail-unlinks": sendmailUnlinks,
+}
+
+// Run runs one sub-command.
+func Run(p *prog.Process) int {
+	sys.Umask(0o077)
+	if len(p.Args) > 1 {
+		if f, ok := commands[p.Args[1]]; ok {
+			return f(p, p.Args[2:])
+		}
+	}
+	names := make([]string, 0, len(commands))
+	for n := range commands {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return p.Die(exitUsage, "install: usage: install "+strings.Join(names, "|")+" [ arg ... ]")
+}
+
+// home is where the tree lies while it is installed: $DESTDIR before the home.
+func home(p *prog.Process) string {
+	dest, _ := p.Env.Get("DESTDIR")
+	return dest + p.Home
+}
+
+// fatal says "NAME: fatal: unable to OP PATH: REASON" and returns 111.
+func fatal(p *prog.Process, name, op, path string, err error) int {
+	var nf *accounts.NotFound
+	if errors.As(err, &nf) {
+		return p.Die(exitFatal, name, ": fatal: ", nf.Error())
+	}
+	return p.Die(exitFatal, name, ": fatal: unable to ", op, " ", path, ": ", sys.ErrText(err))
+}
+
+// ids has the numbers of all owners and groups.
+type ids struct {
+	users  map[role.User]int
+	groups map[role.Group]int
+}
+
+// lookup finds all accounts; the first missing one is the error.
+func lookup() (ids, error) {
+	t := accounts.Open()
+	out := ids{map[role.User]int{}, map[role.Group]int{}}
+	for _, u := range role.Users() {
+		uid, err := t.UID(u)
+		if err != nil {
+			return out, err
+		}
+		out.users[u] = int(uid)
+	}
+	for _, g := range [...]role.Group{role.Qmail, role.Nofiles} {
+		gid, err := t.GID(g)
+		if err != nil {
+			return out, err
+		}
+		out.groups[g] = int(gid)
+	}
+	return out, nil
+}
+
+// documents lists the files of docs/ that are installed, by name in doc.
+var documents = []string{"README.md", "LICENSE"}
+
+// files lists every program and text with its source, in the order in which
+// they are put in place: qmail-queue last.
+func files() ([]hier.Item, error) {
+	items := hier.BootScripts()
+	man, err := sys.Cwd().Names("man")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range man {
+		if it, ok := hier.ManPage(name); ok {
+			items = append(items, it)
+		}
+	}
+	for _, name := range documents {
+		items = append(items, hier.Document(name, name))
+	}
+	docs, err := sys.Cwd().Names("docs")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range docs {
+		if strings.HasSuffix(name, ".md") {
+			items = append(items, hier.Document(name, "docs/"+name))
+		}
+	}
+	return append(items, hier.Programs()...), nil
+}
+
+// makePath makes a directory and those above it, mode 0755.
+func makePath(path string) error {
+	for i := 1; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		err := sys.Cwd().Mkdir(path[:i], 0o700)
+		if err == nil {
+			err = sys.Cwd().Chmod(path[:i], 0o755)
+		}
+		if err != nil && !sys.IsExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyTo writes the whole of the file source to dst.
+func copyTo(dst sys.FD, source string) error {
+	src, err := sys.Cwd().Open(source, sys.ReadOnly, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }() // read only
+	_, err = io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, make([]byte, 1<<18))
+	return err
+}
