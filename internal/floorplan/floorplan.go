@@ -24,8 +24,9 @@ type Room struct {
 
 // Rooms is the plan.
 var Rooms = map[string]Room{
-	"testkit":   {Tests, "temp queues, fake programs, private namespaces"},
-	"floorplan": {Tests, "this plan"},
+	"testkit":          {Tests, "temp queues, fake programs, private namespaces"},
+	"testkit/progtest": {Tests, "runs a program inside the test process"},
+	"floorplan":        {Tests, "this plan"},
 
 	"conf":     {Format, "choices made when the suite is built"},
 	"role":     {Format, "accounts and groups of the suite and what each is for"},
