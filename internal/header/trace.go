@@ -117,9 +117,14 @@ func DeliveredTo(recipient string) string {
 }
 
 // ReturnPath is the line "Return-Path: <SENDER>" with its LF, the local part
-// quoted where needed; newlines become _.
+// quoted where needed; newlines become _. A sender without @ is all local part.
 func ReturnPath(sender string) string {
-	return "Return-Path: <" + noNewline(address.Quote(sender)) + ">\n"
+	if local, _, ok := address.SplitLast(sender); !ok && local != "" {
+		sender = address.QuoteLocal(local)
+	} else {
+		sender = address.Quote(sender)
+	}
+	return "Return-Path: <" + noNewline(sender) + ">\n"
 }
 
 // FromLine is the From_ line of an mbox with its LF: blanks, tabs and newlines
