@@ -1,0 +1,203 @@
+// Package send is qmail-send: it decides where each recipient goes and when it
+// is tried, gives it to a spawner, keeps the marks, and tells the sender about
+// failures. Spec: spec/send.md.
+//
+// One goroutine, loop, owns all messages and deliveries. Others wait for
+// something and hand it events: two read reports, two write commands, one
+// watches todo/ and preprocesses, one cleans mess/, and short-lived ones finish
+// messages, inject bounces and store the texts of failures. The queue on disk
+// is at every moment in a state from which a new qmail-send goes on; the
+// comments before each series of system calls say in which.
+//
+//	send.go        start and end
+//	controls.go    control files, SIGHUP
+//	rewrite.go     channel and address of a recipient
+//	server.go      the loop, the queues, signals
+//	channel.go     the conversation with a spawner
+//	jobs.go        a message on a channel; the retry schedule
+//	passes.go      reading recipient files
+//	deliveries.go  starting deliveries, taking reports, marks
+//	bouncefile.go  texts of failures
+//	bounces.go     the bounce message
+//	finish.go      the end of a message
+//	todo.go        preprocessing
+//	cleanup.go     rubbish in mess/
+//	cleaner.go     the conversation with qmail-clean
+package send
+
+import (
+	"strconv"
+	"time"
+
+	"goqmail/internal/conf"
+	"goqmail/internal/pipe"
+	"goqmail/internal/prog"
+	"goqmail/internal/queue"
+	"goqmail/internal/sendlog"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/sig"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0   // told to leave, or a partner is gone
+	exitStart = 111 // could not start; the log says why
+)
+
+// umask is for all files that qmail-send makes.
+const umask = 0o077
+
+// Run is the program.
+func Run(p *prog.Process) int {
+	s, notice := prepare(p)
+	if notice != "" {
+		s.log.notice(notice, "")
+		return exitStart
+	}
+	// For people who look at the process; all names are looked up below s.queue.
+	_ = sys.Chdir(p.Home + "/queue")
+	s.run()
+	return exitOK
+}
+
+// prepare does everything that can fail at the start, in the order of
+// spec/send.md section 3. The notice says what failed; the server has a log
+// even then.
+func prepare(p *prog.Process) (*server, sendlog.Notice) {
+	s := newServer(p)
+	home, err := sys.OpenDir(p.Home)
+	if err != nil {
+		return s, sendlog.StartHome
+	}
+	defer func() { _ = home.Close() }() // read only
+	set, rt, err := readControls(p.Home)
+	if err != nil {
+		return s, sendlog.StartControls
+	}
+	s.set = set
+	s.routes.Store(rt)
+	if s.queue, err = home.OpenDir("queue"); err != nil {
+		return s, sendlog.StartQueueDir
+	}
+	s.fsyncDir = s.queue.SyncDir
+	if s.wake, err = newWaker(); err != nil {
+		return s, sendlog.StartMutex // no descriptors left: the mutex could not be opened either
+	}
+	sig.Ignore(sig.PIPE)
+	s.signals = sig.Notify(sig.TERM, sig.ALRM, sig.HUP)
+	sys.Umask(umask)
+	if notice := s.lock(); notice != "" {
+		return s, notice
+	}
+	if !s.handshake(p) {
+		return s, sendlog.StartSpawn
+	}
+	return s, ""
+}
+
+// newServer makes a server that has nothing but its log, its clock and the
+// means by which its goroutines talk.
+func newServer(p *prog.Process) *server {
+	s := &server{
+		home: p.Home, env: p.Env.List(), now: p.Now,
+		log:       &logger{to: p.FD(pipe.FDLog)},
+		fsync:     sys.FD.Sync,
+		pauseTime: sleepPause * time.Second,
+		events:    make(chan event, eventsAtOne),
+		stop:      make(chan struct{}),
+		quit:      make(chan struct{}),
+	}
+	s.clean = &cleaner{request: p.FD(pipe.FDCleanRequest), reply: p.FD(pipe.FDCleanReply)}
+	s.clean.lost = func() {
+		s.log.notice(sendlog.LostClean, "")
+		s.post(cleanGone{})
+	}
+	return s
+}
+
+// lock takes lock/sendmutex for the life of the process. The descriptor is
+// close-on-exec: in C a qmail-queue that hangs keeps the lock.
+func (s *server) lock() sendlog.Notice {
+	fd, err := s.queue.Open(queue.LockSendMutex, sys.WriteOnly|sys.NonBlock, 0)
+	if err != nil {
+		return sendlog.StartMutex
+	}
+	if fd.TryLock() != nil {
+		_ = fd.Close() // nothing was written
+		return sendlog.StartRunning
+	}
+	s.mutex = fd
+	return ""
+}
+
+// handshake reads the first byte of each spawner, which says how many
+// deliveries it runs at once, and makes the channels.
+func (s *server) handshake(p *prog.Process) bool {
+	s.commandFDs = [...]sys.FD{p.FD(pipe.FDLocalCommand), p.FD(pipe.FDRemoteCommand)}
+	s.reportFDs = [...]sys.FD{p.FD(pipe.FDLocalReport), p.FD(pipe.FDRemoteReport)}
+	for _, ch := range [...]queue.Channel{queue.ChanLocal, queue.ChanRemote} {
+		var b [1]byte
+		if _, err := s.reportFDs[ch].Read(b[:]); err != nil {
+			return false
+		}
+		s.channels[ch] = newChannel(ch, grant(s.set.concurrency[ch], b[0]))
+		s.jobsMax += len(s.channels[ch].slots)
+	}
+	return true
+}
+
+// run is qmail-send's life after the start.
+func (s *server) run() {
+	defer close(s.quit)
+	s.findAll()
+	s.logStatus()
+	for i, c := range s.channels {
+		go s.writeCommands(c, s.commandFDs[i])
+		go s.readReports(c, s.reportFDs[i])
+		defer close(c.commands)
+	}
+	s.background = 2
+	go s.watchTodo()
+	go s.watchMess()
+	s.loop()
+	s.keepTimes()
+	s.log.put(sendlog.Exiting(nil))
+}
+
+// findAll adds every message that info/ has.
+func (s *server) findAll() {
+	for sub := uint64(0); sub < conf.Split(); sub++ {
+		dir := string(queue.Info) + "/" + strconv.FormatUint(sub, 10)
+		for !s.exiting {
+			var found []queue.ID
+			err := s.queue.EachName(dir, func(name string) bool {
+				if id, ok := queue.ParseID(name); ok {
+					found = append(found, id)
+				}
+				return true
+			})
+			if err == nil {
+				for _, id := range found {
+					s.add(id)
+				}
+				break
+			}
+			s.log.notice(sendlog.CannotOpendir, dir)
+			s.startPause()
+		}
+	}
+}
+
+// startPause waits a while, but obeys signals.
+func (s *server) startPause() {
+	t := time.NewTimer(s.pauseTime)
+	defer t.Stop()
+	for !s.exiting {
+		select {
+		case g := <-s.signals:
+			s.signal(g)
+		case <-t.C:
+			return
+		}
+	}
+}

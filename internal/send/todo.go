@@ -1,0 +1,296 @@
+package send
+
+import (
+	"io"
+	"time"
+
+	"goqmail/internal/queue"
+	"goqmail/internal/sendlog"
+	"goqmail/internal/sys"
+	"goqmail/internal/trigger"
+)
+
+// Preprocessing runs in a goroutine of its own, so that a flood of new mail
+// does not hold up deliveries. One message is a chain of four steps, begin,
+// copyEnvelope, flush and commit, each of which leaves the message in a state
+// that the next scan takes up from its beginning:
+//
+//	S4: mess/N intd/N todo/N, and perhaps info/N local/N remote/N, which are
+//	    worth nothing while todo/N is there
+//	S4 flushed: info/N local/N remote/N and their names are on disk
+//	S5: qmail-clean removed intd/N, then todo/N: now they count
+
+// watchTodo scans todo/ at the start, when the trigger is pulled, and when
+// sleepTodo seconds are over.
+func (s *server) watchTodo() {
+	defer s.post(backgroundEnded{})
+	tr := trigger.NewReader(s.queue)
+	for !s.stopped() {
+		next := s.now().Add(sleepTodo * time.Second)
+		_ = tr.Rearm() // without a trigger there is still the clock
+		if err := s.scanTodo(); err != nil {
+			s.log.notice(sendlog.CannotOpendir, string(queue.Todo))
+			next = s.now().Add(sleepPause * time.Second)
+			s.awaitScan(-1, next)
+			continue
+		}
+		s.awaitScan(tr.FD(), next)
+	}
+}
+
+// awaitScan waits for the trigger, the time, or the end of work.
+func (s *server) awaitScan(trigger sys.FD, next time.Time) {
+	for !s.stopped() {
+		left := next.Sub(s.now())
+		if left <= 0 {
+			return
+		}
+		left = min(left, sleepMax*time.Second) // the clock may be set
+		ready, err := sys.WaitAny([]sys.FD{trigger, s.wake.r}, []int16{sys.Readable, sys.Readable}, left)
+		if err != nil {
+			s.log.notice(sendlog.TroubleSelect, "")
+			s.pause()
+			return
+		}
+		if ready[0] {
+			return
+		}
+		if ready[1] {
+			s.wake.drain()
+		}
+	}
+}
+
+// pause waits a while, or until work ends.
+func (s *server) pause() {
+	t := time.NewTimer(s.pauseTime)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.stop:
+	}
+}
+
+// scanTodo preprocesses every message in todo/. Names that are not numbers are
+// passed over.
+func (s *server) scanTodo() error {
+	return s.queue.EachName(string(queue.Todo), func(name string) bool {
+		if id, ok := queue.ParseID(name); ok {
+			s.preprocess(id)
+		}
+		return !s.stopped()
+	})
+}
+
+// An incoming is a message on its way from todo to info, local and remote.
+type incoming struct {
+	id   queue.ID
+	todo sys.FD
+	size int64 // of the file in mess/
+	uid  uint64
+	qp   uint64
+	info *output
+	rcpt [queue.Channels]*output
+}
+
+// close closes what is open.
+func (in *incoming) close() {
+	_ = in.todo.Close() // read only
+	for _, o := range [...]*output{in.info, in.rcpt[queue.ChanLocal], in.rcpt[queue.ChanRemote]} {
+		o.close()
+	}
+}
+
+// preprocess takes one message from todo/. If anything fails it stays there for
+// the next scan.
+func (s *server) preprocess(id queue.ID) {
+	path := queue.Todo.Path(id)
+	fd, err := s.open(path)
+	if err != nil {
+		s.log.notice(sendlog.CannotOpen, path)
+		return
+	}
+	in := &incoming{id: id, todo: fd}
+	defer in.close()
+	if s.begin(in) && s.copyEnvelope(in) && s.flush(in) {
+		s.commit(in)
+	}
+}
+
+// begin removes what an earlier attempt left, and makes the info file.
+func (s *server) begin(in *incoming) bool {
+	path := queue.Mess.Path(in.id)
+	st, err := s.queue.Stat(path)
+	if err != nil {
+		s.log.notice(sendlog.CannotStat, path)
+		return false
+	}
+	in.size = st.Size
+	for _, k := range [...]queue.Kind{queue.Local, queue.Remote, queue.Info} {
+		path := k.Path(in.id)
+		if err := s.queue.Unlink(path); err != nil && !sys.IsNotExist(err) {
+			s.log.notice(sendlog.CannotUnlink, path)
+			return false
+		}
+	}
+	if in.info = s.create(queue.Info, in.id); in.info == nil {
+		return false
+	}
+	s.log.put(sendlog.New(nil, in.id))
+	return true
+}
+
+// copyEnvelope reads the records of the todo file and sorts the recipients.
+func (s *server) copyEnvelope(in *incoming) bool {
+	path := queue.Todo.Path(in.id)
+	rt := s.routes.Load()
+	file := newRecords(in.todo)
+	for {
+		rec, _, err := file.next()
+		if err == io.EOF {
+			return true
+		}
+		if err != nil {
+			s.log.notice(sendlog.TroubleReading, path)
+			return false
+		}
+		switch rec.Letter {
+		case queue.LetterUID:
+			in.uid = queue.LeadingNumber(rec.Text)
+		case queue.LetterPID:
+			in.qp = queue.LeadingNumber(rec.Text)
+		case queue.LetterSender:
+			in.info.add(rec)
+			if !s.written(in.info, in.info.write()) {
+				return false
+			}
+			s.log.put(sendlog.Info{ID: in.id, Bytes: in.size, Sender: rec.Text, QP: in.qp, UID: in.uid}.Append(nil))
+		case queue.LetterRecipient:
+			if !s.addRecipient(in, rt, rec.Text) {
+				return false
+			}
+		default:
+			s.log.notice(sendlog.UnknownInTodo, path)
+			return false
+		}
+	}
+}
+
+// addRecipient rewrites a recipient and adds it to its channel's file, which is
+// made for the first one.
+func (s *server) addRecipient(in *incoming, rt *routes, rcpt string) bool {
+	c, addr := rt.rewrite(rcpt)
+	o := in.rcpt[c]
+	if o == nil {
+		if o = s.create(c.Kind(), in.id); o == nil {
+			return false
+		}
+		in.rcpt[c] = o
+	}
+	o.add(queue.Record{Letter: queue.LetterRecipient, Text: addr})
+	return len(o.buf) < outputChunk || s.written(o, o.write())
+}
+
+// flush puts the files and their names on disk. A file whose flush failed is
+// not believed: the next scan makes new ones.
+func (s *server) flush(in *incoming) bool {
+	made := [...]*output{in.info, in.rcpt[queue.ChanLocal], in.rcpt[queue.ChanRemote]}
+	for _, o := range made {
+		if o == nil {
+			continue
+		}
+		if !s.written(o, o.write()) {
+			return false
+		}
+		if s.fsync(o.fd) != nil || o.close() != nil {
+			s.log.notice(sendlog.TroubleSyncing, o.kind.Path(in.id))
+			return false
+		}
+	}
+	for _, o := range made {
+		if o == nil {
+			continue
+		}
+		if dir := o.kind.Dir(in.id); s.fsyncDir(dir) != nil {
+			s.log.notice(sendlog.TroubleSyncing, dir)
+			return false
+		}
+	}
+	return true
+}
+
+// commit has the todo file removed and hands the message to its channels.
+func (s *server) commit(in *incoming) {
+	if !s.removeTodo(in.id) {
+		return
+	}
+	e := arrived{id: in.id}
+	for i, o := range in.rcpt {
+		e.found[i] = o != nil
+		e.due[i] = s.clock()
+	}
+	s.post(e)
+}
+
+// arrived is a message that was preprocessed.
+type arrived struct {
+	id    queue.ID
+	found [queue.Channels]bool
+	due   [queue.Channels]int64
+}
+
+func (e arrived) apply(s *server) { s.enter(e.id, e.found, e.due) }
+
+// backgroundEnded is the last word of a goroutine that scans.
+type backgroundEnded struct{}
+
+func (backgroundEnded) apply(s *server) { s.background-- }
+
+// outputChunk is how many bytes of recipients are gathered before a write.
+const outputChunk = 32 << 10
+
+// An output is a new file of the queue that is being written. The nil output
+// can be closed.
+type output struct {
+	kind queue.Kind
+	id   queue.ID
+	fd   sys.FD // -1 when closed
+	buf  []byte
+}
+
+// create makes a file that must not be there.
+func (s *server) create(k queue.Kind, id queue.ID) *output {
+	path := k.Path(id)
+	fd, err := s.queue.Open(path, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeSendFile)
+	if err != nil {
+		s.log.notice(sendlog.CannotCreate, path)
+		return nil
+	}
+	return &output{kind: k, id: id, fd: fd}
+}
+
+func (o *output) add(r queue.Record) { o.buf = queue.AppendRecord(o.buf, r.Letter, r.Text) }
+
+// write writes what add gathered.
+func (o *output) write() error {
+	_, err := o.fd.Write(o.buf)
+	o.buf = o.buf[:0]
+	return err
+}
+
+func (o *output) close() error {
+	if o == nil || o.fd < 0 {
+		return nil
+	}
+	err := o.fd.Close()
+	o.fd = -1
+	return err
+}
+
+// written passes the result of a write on and warns when it failed.
+func (s *server) written(o *output, err error) bool {
+	if err != nil {
+		s.log.notice(sendlog.TroubleWriting, o.kind.Path(o.id))
+	}
+	return err == nil
+}
