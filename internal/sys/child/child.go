@@ -75,10 +75,16 @@ func (c *Cmd) environ() []string {
 		env = append(env, "GOMAXPROCS=1")
 	}
 	if c.Crash {
-		env = append(env, "GOTRACEBACK=crash")
+		env = append(env, crashEnv)
 	}
 	return env
 }
+
+const crashEnv = "GOTRACEBACK=crash"
+
+// WithCrash is env with the addition that Crash asks for: for a program of the
+// suite that this process becomes by Exec.
+func WithCrash(env []string) []string { return append(WithoutRuntime(env), crashEnv) }
 
 // WithoutRuntime is env without the variables that Leaf and Crash add: what a
 // program of the suite hands on to programs that are not of the suite.

@@ -28,6 +28,14 @@ func Start(c *child.Cmd, id ID) (child.Process, error) {
 	return child.Start(&as)
 }
 
+// StartSearch is Start for a program that is looked up along path, as
+// child.StartSearch does. This process looks, with its own rights.
+func StartSearch(c *child.Cmd, id ID, path string) (child.Process, error) {
+	as := *c
+	as.Cred = &syscall.Credential{Uid: id.UID, Gid: id.GID, Groups: id.Groups}
+	return child.StartSearch(&as, path)
+}
+
 // Become changes this process, all threads of it: groups first, then gid, then
 // uid, and looks whether it is true afterwards.
 func Become(id ID) error {
