@@ -31,23 +31,46 @@ func (e *NotFound) Error() string {
 	return "unable to find user " + e.Name
 }
 
-// A Table holds the two files as they were when it was opened.
-type Table struct{ passwd, group []byte }
+// A Table looks up users and groups. It reads each of the two files once, when
+// the first look-up needs it.
+type Table struct{ passwd, group file }
 
-// Open reads both files. A file that cannot be read counts as empty: every
-// look-up in it then fails with NotFound.
-func Open() *Table {
-	t := &Table{}
-	t.passwd, _ = sys.Cwd().ReadFile(PasswdFile, maxFile)
-	t.group, _ = sys.Cwd().ReadFile(GroupFile, maxFile)
-	return t
+// Open makes a Table that has read nothing yet.
+func Open() *Table { return &Table{passwd: file{name: PasswdFile}, group: file{name: GroupFile}} }
+
+// A file is one of the two, as it was when it was read.
+type file struct {
+	name string
+	done bool
+	data []byte
+	err  error // why it could not be read; nil when it does not exist
+}
+
+// read is the content; empty if it cannot be read.
+func (f *file) read() []byte {
+	if !f.done {
+		f.done = true
+		if f.data, f.err = sys.Cwd().ReadFile(f.name, maxFile); sys.IsNotExist(f.err) {
+			f.err = nil
+		}
+	}
+	return f.data
+}
+
+// notFound is the error of a look-up that found nothing: NotFound only if the
+// file could be read.
+func (f *file) notFound(isGroup bool, name string) error {
+	if f.err != nil {
+		return f.err
+	}
+	return &NotFound{Group: isGroup, Name: name}
 }
 
 // User finds one of the suite's users.
 func (t *Table) User(u role.User) (role.PasswdEntry, error) {
-	e, ok := role.FindUser(t.passwd, u.Name())
+	e, ok := role.FindUser(t.passwd.read(), u.Name())
 	if !ok {
-		return e, &NotFound{Name: u.Name()}
+		return e, t.passwd.notFound(false, u.Name())
 	}
 	return e, nil
 }
@@ -60,21 +83,23 @@ func (t *Table) UID(u role.User) (uint32, error) {
 
 // GID is the number of one of the suite's groups.
 func (t *Table) GID(g role.Group) (uint32, error) {
-	gid, ok := role.FindGroup(t.group, g.Name())
+	gid, ok := role.FindGroup(t.group.read(), g.Name())
 	if !ok {
-		return 0, &NotFound{Group: true, Name: g.Name()}
+		return 0, t.group.notFound(true, g.Name())
 	}
 	return gid, nil
 }
 
 // Named finds any user of /etc/passwd by exact name.
-func (t *Table) Named(name string) (role.PasswdEntry, bool) { return role.FindUser(t.passwd, name) }
+func (t *Table) Named(name string) (role.PasswdEntry, bool) {
+	return role.FindUser(t.passwd.read(), name)
+}
 
 // MemberGroups is gid followed by every group that lists name as a member:
 // what initgroups would set.
 func (t *Table) MemberGroups(name string, gid uint32) []uint32 {
 	out := []uint32{gid}
-	for _, g := range role.MemberGroups(t.group, name) {
+	for _, g := range role.MemberGroups(t.group.read(), name) {
 		if g != gid {
 			out = append(out, g)
 		}

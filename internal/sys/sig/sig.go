@@ -21,6 +21,9 @@ const (
 	XFSZ = syscall.SIGXFSZ
 	XCPU = syscall.SIGXCPU
 	USR1 = syscall.SIGUSR1
+
+	VTALRM = syscall.SIGVTALRM
+	PROF   = syscall.SIGPROF
 )
 
 // Notify returns a channel that gets each of the signals as it comes. Several

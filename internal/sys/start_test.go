@@ -1,0 +1,90 @@
+package sys
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestWasClosed(t *testing.T) {
+	open := func(name string, flags int) FD {
+		fd, err := Cwd().Open(name, flags, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = fd.Close() })
+		return fd
+	}
+	r, w, err := Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = r.Close(), w.Close() }()
+	for _, tt := range []struct {
+		name string
+		fd   FD
+		want bool
+	}{
+		{"as the run-time opens it", open("/dev/null", ReadWrite), true},
+		{"empty input", open("/dev/null", ReadOnly), false},
+		{"another device", open("/dev/zero", ReadWrite), false},
+		{"pipe", r, false},
+		{"not open", 9999, true},
+	} {
+		if got := tt.fd.WasClosed(); got != tt.want {
+			t.Errorf("%s: WasClosed() = %v", tt.name, got)
+		}
+	}
+	if r.ReadyWithin(time.Millisecond) {
+		t.Error("an empty pipe is ready")
+	}
+	if _, err := w.WriteString("x"); err != nil || !r.ReadyWithin(time.Minute) {
+		t.Errorf("a pipe with a byte in it is not ready (%v)", err)
+	}
+	if !FD(9999).ReadyWithin(time.Minute) {
+		t.Error("a closed descriptor lets itself be waited for")
+	}
+	if err := w.ToNull(); err != nil || w.WasClosed() {
+		t.Errorf("ToNull: %v", err)
+	}
+	if _, err := w.WriteString("lost"); err != nil {
+		t.Errorf("writing after ToNull: %v", err)
+	}
+}
+
+func TestOpenSearchDir(t *testing.T) {
+	d := t.TempDir()
+	for _, name := range []string{"search", "none"} {
+		if err := os.Mkdir(d+"/"+name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(d+"/search/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(d+"/search", 0o100); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(d+"/none", 0); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Cwd().OpenSearchDir(d + "/search")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := s.Stat("file"); err != nil {
+		t.Error(err)
+	}
+	if _, err := Cwd().OpenSearchDir(d + "/search/file"); err == nil {
+		t.Error("a file was opened as directory")
+	}
+	if _, err := Cwd().OpenSearchDir(d + "/absent"); !IsNotExist(err) {
+		t.Errorf("absent: %v", err)
+	}
+	if _, err := Cwd().OpenSearchDir(d + "/none"); unix.Geteuid() != 0 && !IsAccess(err) {
+		t.Errorf("without rights: %v", err)
+	}
+}
