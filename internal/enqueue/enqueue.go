@@ -1,0 +1,120 @@
+// Package enqueue is qmail-queue: it reads a message and its envelope and puts
+// them into the queue, or leaves nothing and says why by its exit code.
+//
+// Any user may run it, set-user-id qmailq, so it reads no environment, starts
+// nothing, opens no socket and prints nothing but the lack of an account. Each
+// of its files has one job in it: this one the process, message.go the
+// message, store.go the system calls. Spec: spec/queue.md, sections 6, 7, 11.
+package enqueue
+
+import (
+	"errors"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"goqmail/internal/accounts"
+	"goqmail/internal/header"
+	"goqmail/internal/prog"
+	"goqmail/internal/queue"
+	"goqmail/internal/role"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/shield"
+	"goqmail/internal/sys/sig"
+	"goqmail/internal/sys/sigexit"
+	"goqmail/internal/trigger"
+)
+
+// umask makes queue.ModeQueueFile what files get, whoever the caller is.
+const umask = 0o033
+
+// Run is qmail-queue.
+func Run(p *prog.Process) int {
+	if err := settle(); err != nil {
+		return queue.ExitBug
+	}
+	stderr := p.FD(2)
+	if shield.Active() {
+		stderr = shield.Stderr()
+	}
+	dir, err := sys.Cwd().OpenSearchDir(p.Home + "/queue")
+	if err != nil {
+		if _, err := sys.Cwd().OpenSearchDir(p.Home); err != nil {
+			return queue.ExitHome
+		}
+		return queue.ExitQueueDir
+	}
+	uid := uint32(sys.Getuid())
+	who, err := invoker(accounts.Open(), uid)
+	var missing *accounts.NotFound
+	switch {
+	case errors.As(err, &missing):
+		_, _ = stderr.WriteString("fatal: " + missing.Error() + "\n") // nobody else to tell
+		return queue.ExitSetID
+	case err != nil:
+		return queue.ExitConfig
+	}
+	hush(p)
+	return take(p, dir, uid, who)
+}
+
+// take queues the message on descriptors 0 and 1 and wakes qmail-send.
+func take(p *prog.Process, dir *sys.Dir, uid uint32, who string) int {
+	j := &job{
+		store: diskStore{dir}, message: p.FD(0), envelope: p.FD(1), noMessage: p.FD(0).WasClosed(),
+		uid: uid, pid: sys.Getpid(), who: who, start: p.Now().Unix(),
+	}
+	code := j.run()
+	if code == queue.ExitOK {
+		trigger.Pull(dir)
+	}
+	return code
+}
+
+// settle makes the process independent of how it was started: signals, umask,
+// and the death after queue.DeathSeconds. The kernel carries that death out, in
+// whatever the process then hangs; nothing is cleaned up, as qmail-clean
+// removes only what is older (queue.Ossified).
+func settle() error {
+	if err := sigexit.Unblock(); err != nil {
+		return err
+	}
+	sig.Ignore(sig.PIPE, sig.VTALRM, sig.PROF, sig.QUIT, sig.INT, sig.HUP, sig.XCPU, sig.XFSZ)
+	if err := sigexit.On(queue.ExitTimeout, sigexit.Alarm); err != nil {
+		return err
+	}
+	if err := sigexit.On(queue.ExitBug, sigexit.Crash...); err != nil {
+		return err
+	}
+	sys.Umask(umask)
+	return sigexit.Death(queue.DeathSeconds * time.Second)
+}
+
+// hush makes a fatal error in the run-time, which nothing can catch, say nothing
+// and end in SIGABRT, which is exit 81.
+func hush(p *prog.Process) {
+	debug.SetTraceback("crash")
+	if !shield.Active() {
+		_ = p.FD(2).ToNull() // without /dev/null it would be shown; mail is taken all the same
+	}
+}
+
+// invoker says in the words of the Received line who runs the program, by its
+// real uid. All three accounts must exist, whoever it is.
+func invoker(t *accounts.Table, uid uint32) (string, error) {
+	who := header.ByUID + strconv.FormatUint(uint64(uid), 10)
+	// The first match counts, so the accounts are gone through from the last.
+	for _, a := range [...]struct {
+		user role.User
+		text string
+	}{{role.Send, header.ByBounce}, {role.Daemon, header.ByNetwork}, {role.Alias, header.ByAlias}} {
+		n, err := t.UID(a.user)
+		if err != nil {
+			return "", err
+		}
+		if n == uid {
+			who = a.text
+		}
+	}
+	return who, nil
+}

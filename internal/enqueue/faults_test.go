@@ -1,0 +1,407 @@
+package enqueue
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"goqmail/internal/queue"
+	"goqmail/internal/sys"
+	"goqmail/internal/testkit"
+)
+
+// faults is a store in which calls fail. An operation is named by its call and
+// the name it is about: "link mess/20/457", "write intd/457".
+type faults struct {
+	store
+	at      int               // the call that fails, counted from 1; 0: none
+	dead    bool              // from that call on, nothing has an effect any more
+	sticky  string            // what begins so fails always; "": none
+	created func(name string) // called after a file was made
+
+	mu    sync.Mutex
+	calls []string
+}
+
+// hit counts a call and says whether it fails.
+func (f *faults) hit(op, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	op += " " + name
+	f.calls = append(f.calls, op)
+	n := len(f.calls)
+	if n == f.at || f.dead && f.at > 0 && n > f.at || f.sticky != "" && strings.HasPrefix(op, f.sticky) {
+		return &sys.Error{Op: op}
+	}
+	return nil
+}
+
+func (f *faults) Create(name string) (file, error) {
+	if err := f.hit("create", name); err != nil {
+		return nil, err
+	}
+	c, err := f.store.Create(name)
+	if err == nil && f.created != nil {
+		f.created(name)
+	}
+	return &faultFile{c, f, name}, err
+}
+
+func (f *faults) OpenDir(name string) (dir, error) {
+	if err := f.hit("opendir", name); err != nil {
+		return nil, err
+	}
+	d, err := f.store.OpenDir(name)
+	return faultDir{d, f, name}, err
+}
+
+func (f *faults) Link(old, new string) error {
+	if err := f.hit("link", new); err != nil {
+		return err
+	}
+	return f.store.Link(old, new)
+}
+
+func (f *faults) Unlink(name string) error {
+	if err := f.hit("unlink", name); err != nil {
+		return err
+	}
+	return f.store.Unlink(name)
+}
+
+type faultFile struct {
+	file
+	f    *faults
+	name string
+}
+
+// kind is the name under which a file is known once it is no longer in pid/.
+func (f *faultFile) kind() string { return strings.Replace(f.name, "pid/", "mess/", 1) }
+
+// Write writes a part before it fails.
+func (f *faultFile) Write(p []byte) (int, error) {
+	if err := f.f.hit("write", f.kind()); err != nil {
+		if !f.f.dead {
+			_, _ = f.file.Write(p[:len(p)/2])
+		}
+		return len(p) / 2, err
+	}
+	return f.file.Write(p)
+}
+
+func (f *faultFile) Sync() error {
+	if err := f.f.hit("sync", f.kind()); err != nil {
+		return err
+	}
+	return f.file.Sync()
+}
+
+func (f *faultFile) Truncate(size int64) error {
+	if err := f.f.hit("truncate", f.kind()); err != nil {
+		return err
+	}
+	return f.file.Truncate(size)
+}
+
+func (f *faultFile) Ino() (uint64, error) {
+	if err := f.f.hit("stat", f.name); err != nil {
+		return 0, err
+	}
+	return f.file.Ino()
+}
+
+type faultDir struct {
+	dir
+	f    *faults
+	name string
+}
+
+func (d faultDir) Sync() error {
+	if err := d.f.hit("syncdir", d.name); err != nil {
+		return err
+	}
+	return d.dir.Sync()
+}
+
+const (
+	faultMessage  = "Subject: x\n\nbody\n"
+	faultEnvelope = "Fs@a\x00Tr@b\x00\x00"
+)
+
+// state names the files of a queue that has seen one message only: "pid",
+// "mess", "mess intd", ...; it fails the test when what is queued is not whole.
+func state(t *testing.T, what string, h *testkit.Home) string {
+	t.Helper()
+	has := map[string]bool{}
+	for _, name := range h.Files() {
+		kind, _, _ := strings.Cut(name, "/")
+		has[kind] = true
+	}
+	var s []string
+	for _, k := range []queue.Kind{queue.Pid, queue.Mess, queue.Intd, queue.Todo} {
+		if has[string(k)] {
+			s = append(s, string(k))
+		}
+	}
+	if has["todo"] {
+		for _, name := range h.Files() {
+			got, _ := h.Read("queue/" + name)
+			want := origin + strings.TrimSuffix(faultEnvelope, "\x00")
+			if strings.HasPrefix(name, "mess/") {
+				want = received + faultMessage
+			}
+			if got != want {
+				t.Errorf("%s: queued, but %s is %q", what, name, got)
+			}
+		}
+	}
+	return strings.Join(s, " ")
+}
+
+// attempt runs one job with faults in a queue that it empties first.
+func attempt(t *testing.T, h *testkit.Home, f *faults) (code int) {
+	t.Helper()
+	empty(t, h)
+	j := newJob(t, h, faultMessage, faultEnvelope)
+	f.store = j.store
+	j.store = f
+	return j.run()
+}
+
+// TestFailures makes each system call fail in its turn.
+func TestFailures(t *testing.T) {
+	tests := []struct {
+		sticky string // what fails
+		want   int
+		left   string
+	}{
+		{"create pid/", queue.ExitPidFile, ""},
+		{"stat pid/", queue.ExitPidFile, "pid"},
+		{"link mess/", queue.ExitMessFile, "pid"},
+		{"unlink pid/", queue.ExitPidFile, "pid mess"},
+		{"write mess/", queue.ExitWrite, ""},
+		{"create intd/", queue.ExitIntdFile, ""},
+		{"write intd/", queue.ExitWrite, ""},
+		{"sync mess/", queue.ExitWrite, ""},
+		{"sync intd/", queue.ExitWrite, ""},
+		{"opendir mess/", queue.ExitWrite, ""},
+		{"opendir intd", queue.ExitWrite, ""},
+		{"syncdir mess/", queue.ExitWrite, ""},
+		{"syncdir intd", queue.ExitWrite, ""},
+		{"opendir todo", queue.ExitTodoFile, ""},
+		{"link todo/", queue.ExitTodoFile, ""},
+		// qmail-send may have taken it: only the name in todo/ may go.
+		{"syncdir todo", queue.ExitWrite, "mess intd"},
+		{"unlink", queue.ExitPidFile, "pid mess"},
+	}
+	h := testkit.NewHome(t)
+	seen := map[string]bool{}
+	for _, tt := range tests {
+		f := &faults{sticky: tt.sticky}
+		got := attempt(t, h, f)
+		if left := state(t, tt.sticky, h); got != tt.want || left != tt.left {
+			t.Errorf("%s fails: exit %d with %q left, want %d with %q", tt.sticky, got, left, tt.want, tt.left)
+		}
+		seen[generic(tt.sticky)] = true
+	}
+	f := &faults{}
+	if got := attempt(t, h, f); got != 0 {
+		t.Fatalf("without failures: exit %d", got)
+	}
+	for _, op := range f.calls {
+		if !seen[generic(op)] {
+			t.Errorf("no row for %q", op)
+		}
+	}
+}
+
+// generic is an operation without the numbers in it.
+func generic(op string) string {
+	return strings.TrimRight(regexp.MustCompile(`[0-9.]+`).ReplaceAllString(op, ""), "/")
+}
+
+// TestCleanup makes the removal of a message that cannot be queued fail.
+func TestCleanup(t *testing.T) {
+	for _, tt := range []struct{ sticky, left string }{
+		{"", ""},
+		{"unlink intd/", "mess intd"}, // never intd without mess
+		{"unlink mess/", "mess"},
+		{"truncate", ""},
+	} {
+		f := &faults{sticky: tt.sticky}
+		h := testkit.NewHome(t)
+		j := newJob(t, h, faultMessage, "Fs\x00Xr\x00\x00")
+		f.store = j.store
+		j.store = f
+		if got := j.run(); got != queue.ExitLetter || state(t, tt.sticky, h) != tt.left {
+			t.Errorf("%q fails: exit %d with files %q, want %d with %q", tt.sticky, got, h.Files(), queue.ExitLetter, tt.left)
+		}
+	}
+}
+
+// TestDeath ends the process before each call in its turn, and lets each call
+// fail once: whatever happens, exit 0 means queued whole, any other code means
+// not queued, and the state is one of those the queue knows.
+func TestDeath(t *testing.T) {
+	legal := map[string]bool{"": true, "pid": true, "pid mess": true, "mess": true, "mess intd": true, "mess intd todo": true}
+	h := testkit.NewHome(t)
+	for _, dead := range []bool{true, false} {
+		for at := 1; ; at++ {
+			f := &faults{at: at, dead: dead}
+			code := attempt(t, h, f)
+			if len(f.calls) < at {
+				break
+			}
+			what := fmt.Sprintf("call %d (%s), dead %v", at, f.calls[at-1], dead)
+			left := state(t, what, h)
+			if !legal[left] {
+				t.Errorf("%s: left %q", what, left)
+			}
+			queued := left == "mess intd todo"
+			if !dead && queued != (code == 0) || dead && code == 0 {
+				t.Errorf("%s: exit %d with %q left", what, code, left)
+			}
+		}
+	}
+}
+
+// disk is a store in memory that knows what a loss of power would take: data
+// that was not flushed, and names whose directory was not.
+type disk struct {
+	t     *testing.T
+	mu    sync.Mutex
+	files map[string]*diskNode // by name, as the running system sees them
+	safe  map[string]bool      // names that are on disk
+	next  uint64
+}
+
+type diskNode struct {
+	d    *disk
+	ino  uint64
+	safe bool // all that was written is on disk
+}
+
+func (d *disk) Create(name string) (file, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next++
+	n := &diskNode{d: d, ino: d.next}
+	d.files[name] = n
+	return n, nil
+}
+
+func (d *disk) OpenDir(name string) (dir, error) { return diskDir{d, name}, nil }
+
+// Link checks, when the message is about to be queued, that nothing of it can
+// be lost any more.
+func (d *disk) Link(old, new string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.files[new] = d.files[old]
+	if strings.HasPrefix(new, "todo/") {
+		for name, n := range d.files {
+			if name != new && (!n.safe || !d.safe[name]) {
+				d.t.Errorf("at the link to %s: %s: data on disk %v, name on disk %v", new, name, n.safe, d.safe[name])
+			}
+		}
+	}
+	return nil
+}
+
+func (d *disk) Unlink(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.files, name)
+	return nil
+}
+
+func (n *diskNode) Write(p []byte) (int, error) {
+	n.d.mu.Lock()
+	defer n.d.mu.Unlock()
+	n.safe = false
+	return len(p), nil
+}
+
+func (n *diskNode) Sync() error {
+	n.d.mu.Lock()
+	defer n.d.mu.Unlock()
+	n.safe = true
+	return nil
+}
+
+func (n *diskNode) StartWriteback()      {}
+func (n *diskNode) Truncate(int64) error { return nil }
+func (n *diskNode) Ino() (uint64, error) { return n.ino, nil }
+
+type diskDir struct {
+	d    *disk
+	name string
+}
+
+func (e diskDir) Sync() error {
+	e.d.mu.Lock()
+	defer e.d.mu.Unlock()
+	for name := range e.d.files {
+		if strings.HasPrefix(name, e.name+"/") {
+			e.d.safe[name] = true
+		}
+	}
+	return nil
+}
+
+// TestPowerFailure checks the promise of exit 0 on a disk that loses everything
+// that was not flushed, in any order.
+func TestPowerFailure(t *testing.T) {
+	for _, envelope := range []source{source0(faultEnvelope), late{source0(faultEnvelope)}} {
+		d := &disk{t: t, files: map[string]*diskNode{}, safe: map[string]bool{}, next: 456}
+		j := &job{store: d, message: source0(faultMessage), envelope: envelope, who: "by uid 0"}
+		if code := j.run(); code != 0 {
+			t.Fatalf("exit %d", code)
+		}
+		for _, name := range []string{queue.Mess.Path(j.id), queue.Intd.Path(j.id), queue.Todo.Path(j.id)} {
+			n := d.files[name]
+			if n == nil || !n.safe || !d.safe[name] {
+				t.Errorf("exit 0, but %s is not on disk", name)
+			}
+		}
+		if len(d.files) != 3 {
+			t.Errorf("files: %v", d.files)
+		}
+	}
+}
+
+// zeros is a long message.
+type zeros struct {
+	text
+	left int
+}
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), z.left)
+	clear(p[:n])
+	z.left -= n
+	return n, nil
+}
+
+// TestMemory queues messages of very different sizes: the memory asked for must
+// not depend on it.
+func TestMemory(t *testing.T) {
+	allocs := func(size int) float64 {
+		return testing.AllocsPerRun(2, func() {
+			d := &disk{t: t, files: map[string]*diskNode{}, safe: map[string]bool{}}
+			j := &job{store: d, message: &zeros{left: size}, envelope: source0(faultEnvelope)}
+			if code := j.run(); code != 0 {
+				t.Fatalf("exit %d", code)
+			}
+		})
+	}
+	if small, large := allocs(10), allocs(64<<20); large > small+1 {
+		t.Errorf("%v allocations for 10 bytes, %v for 64 MiB", small, large)
+	}
+}

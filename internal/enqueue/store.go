@@ -1,0 +1,61 @@
+package enqueue
+
+import (
+	"io"
+	"time"
+
+	"goqmail/internal/queue"
+	"goqmail/internal/sys"
+)
+
+// A store is the queue directory as far as qmail-queue changes it. Names are
+// those of queue.Kind.Path. Tests put failures and sudden deaths into it.
+type store interface {
+	Create(name string) (file, error) // a new file for writing; fails if there is one
+	OpenDir(name string) (dir, error) // a directory, to be flushed
+	Link(old, new string) error
+	Unlink(name string) error
+}
+
+// A file is a file of the queue that is being written.
+type file interface {
+	io.Writer
+	StartWriteback()
+	Sync() error
+	Truncate(size int64) error
+	Ino() (uint64, error)
+}
+
+// A dir is a directory whose names are to survive a loss of power.
+type dir interface{ Sync() error }
+
+// A source is one of the two descriptors that the caller feeds.
+type source interface {
+	io.Reader
+	ReadyWithin(d time.Duration) bool
+}
+
+// A diskStore is the store of the real program.
+type diskStore struct{ *sys.Dir }
+
+func (s diskStore) Create(name string) (file, error) {
+	fd, err := s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
+	return diskFile{fd}, err
+}
+
+func (s diskStore) OpenDir(name string) (dir, error) {
+	d, err := s.Dir.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return d.FD(), nil
+}
+
+// A diskFile is an open file. It is never closed: the process ends soon, and
+// what counts was said by Sync.
+type diskFile struct{ sys.FD }
+
+func (f diskFile) Ino() (uint64, error) {
+	st, err := f.Stat()
+	return st.Ino, err
+}
