@@ -4,6 +4,9 @@
 package man_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -252,4 +255,88 @@ func TestQueueExitCodes(t *testing.T) {
 			t.Errorf("qmail-queue.8 has not the text %q of exit code %d", text, code)
 		}
 	}
+}
+
+// TestLogLines holds qmail-log(5) against package sendlog: each line that
+// qmail-send can write has an item.
+func TestLogLines(t *testing.T) {
+	b, err := os.ReadFile("qmail-log.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []string
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, ".It "); ok {
+			items = append(items, plain(rest))
+		}
+	}
+	notices := 0
+	for name, text := range stringConstants(t, "../internal/sendlog") {
+		if !strings.Contains(text, " ") || name == "formAsap" {
+			continue
+		}
+		notices++
+		want := strings.NewReplacer(" ", "", "%", "*").Replace(text)
+		if name == "formStarting" { // an item for each channel
+			want = "startingdelivery*:msg*tolocal*"
+		}
+		if name == "formDelivery" { // an item for each result
+			want = "delivery*:success:*"
+		}
+		if name == "formTriple" {
+			want = "triplebounce:discardingbounce/*"
+		}
+		if name == "formInfo" {
+			want = strings.Replace(want, "<*>", "*", 1)
+		}
+		if !slices.Contains(items, want) {
+			t.Errorf("qmail-log.5 has no item for %s, %q (%s)", name, text, want)
+		}
+	}
+	if notices < 40 {
+		t.Errorf("only %d lines found in package sendlog", notices)
+	}
+}
+
+// plain is an item's text without macros and blanks, each argument a star.
+func plain(item string) string {
+	var out strings.Builder
+	words := strings.Fields(item)
+	for i := 0; i < len(words); i++ {
+		switch words[i] {
+		case "Li", "Ns", "No":
+		case "Ar":
+			out.WriteByte('*')
+			i++
+		default:
+			out.WriteString(strings.TrimPrefix(words[i], `\&`))
+		}
+	}
+	return out.String()
+}
+
+// stringConstants are the constants of a package that are string literals.
+func stringConstants(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(dir + "/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: no Go files: %v", dir, err)
+	}
+	out := map[string]string{}
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			v, ok := n.(*ast.ValueSpec)
+			for i := 0; ok && i < len(v.Values); i++ {
+				if lit, isLit := v.Values[i].(*ast.BasicLit); isLit && lit.Kind == token.STRING {
+					out[v.Names[i].Name], _ = strconv.Unquote(lit.Value)
+				}
+			}
+			return true
+		})
+	}
+	return out
 }
