@@ -61,6 +61,7 @@ var Rooms = map[string]Room{
 	"maildir":   {Service, "deliver into a Maildir"},
 	"mbox":      {Service, "append to an mbox"},
 	"dns":       {Service, "the suite's only resolver"},
+	"ident":     {Service, "asks who opened a connection (RFC 1413)"},
 	"commands":  {Service, "command lines of network protocols"},
 	"spawn":     {Service, "the engine of both spawners"},
 
@@ -92,7 +93,7 @@ var Rooms = map[string]Room{
 var Keys = map[string][]string{
 	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid"},
 	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog"},
-	"sys/sock":  {"dns", "remote", "smtpd", "splogger", "tcpserver", "tcpident", "setup"},
+	"sys/sock":  {"dns", "ident", "remote", "smtpd", "splogger", "tcpserver", "tcpident", "setup"},
 }
 
 // Light are the binaries that run once for each message or delivery and so link

@@ -3,6 +3,7 @@ package sock
 import (
 	"encoding/binary"
 	"net/netip"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -146,6 +147,17 @@ func InterfaceName(index uint32) (string, error) {
 		return nil
 	})
 	return name, err
+}
+
+// ZoneName is the name of the interface by which a link-local address is
+// reached; ok is false for other addresses.
+func ZoneName(ip netip.Addr) (name string, ok bool) {
+	n, err := strconv.ParseUint(ip.Zone(), 10, 32)
+	if err != nil {
+		return "", false
+	}
+	name, err = InterfaceName(uint32(n))
+	return name, err == nil
 }
 
 // ifreq runs f with a socket to ask about interfaces with.

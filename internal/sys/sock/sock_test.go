@@ -3,6 +3,7 @@ package sock
 import (
 	"io"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -337,6 +338,13 @@ func TestInterfaces(t *testing.T) {
 	}
 	if name, err := InterfaceName(i); name != "lo" || err != nil {
 		t.Errorf("InterfaceName(%d) = %q, %v, want lo", i, name, err)
+	}
+	lo := netip.MustParseAddr("fe80::1").WithZone(strconv.Itoa(int(i)))
+	if name, ok := ZoneName(lo); name != "lo" || !ok {
+		t.Errorf("ZoneName(%v) = %q, %v, want lo", lo, name, ok)
+	}
+	if name, ok := ZoneName(netip.MustParseAddr("2001:db8::1")); ok {
+		t.Errorf("ZoneName(global address) = %q", name)
 	}
 	if i, err := InterfaceIndex("nosuchif"); err == nil {
 		t.Errorf("InterfaceIndex(nosuchif) = %d", i)
