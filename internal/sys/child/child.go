@@ -156,8 +156,9 @@ func Exec(path string, argv, env []string) error {
 
 // LookPath finds a program as execvp does: a name with a slash is taken as it
 // is; else each directory of path is tried in order, an empty one meaning the
-// current directory. The error is that of a file which exists but may not be
-// executed, if there was one, else ENOENT.
+// current directory. The error is a temporary one that was met on the way, if
+// there was one: the program may be there; else that of a file which exists but
+// may not be executed; else ENOENT.
 func LookPath(name, path string) (string, error) {
 	if name == "" {
 		return "", sys.NewError("exec", name, unix.ENOENT)
@@ -176,7 +177,7 @@ func LookPath(name, path string) (string, error) {
 		if err == nil {
 			return file, nil
 		}
-		if errors.Is(err, unix.EACCES) {
+		if sys.Temporary(err) || seen == nil && errors.Is(err, unix.EACCES) {
 			seen = err
 		}
 		if !more {

@@ -1,0 +1,128 @@
+// Package rspawn is qmail-rspawn: it runs qmail-remote, or the program that
+// QMAILREMOTE names, for each remote delivery and makes one report of what it
+// says. Package spawn talks to qmail-send. Spec: spec/spawn.md.
+package rspawn
+
+import (
+	"goqmail/internal/accounts"
+	"goqmail/internal/conf"
+	"goqmail/internal/pipe"
+	"goqmail/internal/prog"
+	"goqmail/internal/role"
+	"goqmail/internal/spawn"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/child"
+	"goqmail/internal/tcpto"
+)
+
+// Exit codes of qmail-rspawn itself.
+const (
+	exitDone  = 0
+	exitSetup = 111 // no queue, or an account of the suite is missing
+)
+
+// Exit codes of qmail-remote. It should exit 0 and say in its output what
+// happened; every code that is not listed is permanent.
+const (
+	remoteDone      = 0
+	remoteRuntime   = 2 // a Go program that ended before it could do anything
+	remoteTemporary = 111
+)
+
+// defaultRemote is looked up in PATH; programVariable names another program.
+const (
+	defaultRemote   = "qmail-remote"
+	programVariable = "QMAILREMOTE"
+)
+
+// Reports for a qmail-remote that says nothing of use.
+var (
+	crashed  = spawn.Verdict{Letter: pipe.Deferral, Text: "qmail-remote crashed.\n"}
+	silent   = spawn.Verdict{Letter: pipe.Deferral, Text: "qmail-remote produced no output.\n"}
+	unable   = spawn.Verdict{Letter: pipe.Deferral, Text: "Unable to run qmail-remote.\n"}
+	unusable = spawn.Verdict{Letter: pipe.Failure, Text: "Unable to run qmail-remote.\n"}
+)
+
+// A spawner knows what is needed for every delivery.
+type spawner struct {
+	dir  string // where children start: queue/mess
+	env  prog.Env
+	path string // PATH
+}
+
+// Run is qmail-rspawn.
+func Run(p *prog.Process) int {
+	// The directory is that of qmail-remote too, and where relative parts of
+	// PATH begin.
+	if sys.Chdir(p.Home) != nil || sys.Chdir("queue/mess") != nil {
+		return exitSetup
+	}
+	mess, err := sys.OpenDir(".")
+	if err != nil {
+		return exitSetup
+	}
+	queueUser, err := accounts.Open().UID(role.Queue)
+	if err != nil {
+		return p.Die(exitSetup, "fatal: ", err.Error()) // seen only when started by hand
+	}
+	if queue, err := mess.OpenDir(".."); err == nil {
+		_ = tcpto.Reset(queue) // hosts are tried again, one by one, if this fails
+		_ = queue.Close()
+	}
+	sys.RaiseNoFile(spawn.MinFiles)
+	s := newSpawner(p.Home+"/queue/mess", p.Env)
+	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: crashed}
+	e.Serve(p.FD(0), p.FD(1))
+	return exitDone
+}
+
+func newSpawner(dir string, env prog.Env) *spawner {
+	path, ok := env.Get("PATH")
+	if !ok {
+		path = child.DefaultPath
+	}
+	return &spawner{dir: dir, env: env, path: path}
+}
+
+// deliver does one delivery.
+func (s *spawner) deliver(d *spawn.Delivery) spawn.Verdict {
+	// An empty QMAILREMOTE counts as none; for C it is a program without a name,
+	// and all mail bounces.
+	name, other := s.env.Get(programVariable)
+	if name == "" {
+		name, other = defaultRemote, false
+	}
+	var out pipe.RemoteOutput
+	st, err := d.Run(func(files []sys.FD) (child.Process, error) {
+		return child.StartSearch(&child.Cmd{
+			Path: name, Args: []string{name, d.Host, d.Sender, d.Recipient}, Dir: s.dir,
+			Env: s.env.List(), Files: files, Leaf: !other, Crash: true,
+		}, s.path)
+	}, &out)
+	if err != nil {
+		if v, ok := spawn.Refused(err); ok {
+			return v
+		}
+		if sys.Temporary(err) {
+			return unable
+		}
+		return unusable
+	}
+	return report(st, &out)
+}
+
+// report is the report for a qmail-remote that has ended.
+func report(st child.Status, out *pipe.RemoteOutput) spawn.Verdict {
+	switch {
+	case st.Crashed(), st.Code() == remoteRuntime:
+		return crashed
+	case st.Code() == remoteTemporary:
+		return unable
+	case st.Code() != remoteDone:
+		return unusable
+	case out.Empty():
+		return silent
+	}
+	letter, text := out.Report()
+	return spawn.Verdict{Letter: letter, Text: text}
+}
