@@ -152,7 +152,7 @@ func (d *delivery) run() error {
 // enterHome opens the home directory and checks its mode. Its owner may be
 // anybody: users/assign decides who delivers where.
 func (d *delivery) enterHome() error {
-	dir, err := sys.Cwd().OpenSearch(d.home)
+	dir, err := sys.Cwd().OpenSearchDir(d.home)
 	if err != nil {
 		return temporary("Unable to switch to " + d.home + ": " + sys.ErrText(err) + ". (#4.3.0)")
 	}

@@ -56,7 +56,7 @@ func (a *attempt) setTmp(name string) error {
 //
 // Every failure removes tmp/NAME; a failure of M4 removes new/NAME too.
 func (a *attempt) run(base *sys.Dir, path string) error {
-	dir, err := base.OpenSearch(path)
+	dir, err := base.OpenSearchDir(path)
 	if err != nil {
 		if sys.Temporary(err) {
 			return err

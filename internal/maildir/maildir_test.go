@@ -22,7 +22,7 @@ func home(t *testing.T) (string, *sys.Dir) {
 			t.Fatal(err)
 		}
 	}
-	base, err := sys.Cwd().OpenSearch(dir)
+	base, err := sys.Cwd().OpenSearchDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,19 +45,3 @@ func (w *FileWriter) Write(p []byte) (int, error) {
 	}
 	return done, nil
 }
-
-// OpenSearch opens a directory for looking names up only, which needs no more
-// than the right to search it, as chdir does. It cannot be listed; SyncDir(".")
-// needs the right to read it.
-func (d *Dir) OpenSearch(name string) (*Dir, error) {
-	fd, err := d.Open(name, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	// O_PATH asks for no right on the directory itself: look for x as chdir does.
-	if err := unix.Faccessat(int(fd), ".", unix.X_OK, 0); err != nil {
-		_ = fd.Close() // nothing was done with it
-		return nil, fail("chdir", name, err)
-	}
-	return &Dir{int(fd)}, nil
-}

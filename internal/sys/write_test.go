@@ -61,43 +61,6 @@ func TestFileSizeLimit(t *testing.T) {
 	}
 }
 
-func TestOpenSearch(t *testing.T) {
-	dir := t.TempDir()
-	for name, mode := range map[string]os.FileMode{"search": 0o300, "none": 0o600} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name, "f"), []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = os.Chmod(filepath.Join(dir, name), 0o700) }()
-	}
-	d, err := Cwd().OpenSearch(filepath.Join(dir, "search"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := d.ReadFile("f", 10); string(b) != "x" || err != nil {
-		t.Errorf("ReadFile below a directory without read permission = %q, %v", b, err)
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
-	}
-	if _, err := Cwd().OpenSearch(filepath.Join(dir, "search/f")); !errors.Is(err, unix.ENOTDIR) {
-		t.Errorf("OpenSearch of a file: %v, want ENOTDIR", err)
-	}
-	if _, err := Cwd().OpenSearch(filepath.Join(dir, "absent")); !IsNotExist(err) {
-		t.Errorf("OpenSearch of nothing: %v, want ENOENT", err)
-	}
-	if os.Geteuid() != 0 { // no mode stops root
-		if _, err := Cwd().OpenSearch(filepath.Join(dir, "none")); !IsAccess(err) {
-			t.Errorf("OpenSearch without the right to search: %v, want EACCES", err)
-		}
-	}
-}
-
 func TestChildPipe(t *testing.T) {
 	r, w, err := ChildPipe()
 	if err != nil {
