@@ -9,9 +9,10 @@
 //	... -run 'TestPublic/qmail-local'       one file
 //	... QMAIL_ONLY='^qmail-smtpd-3f'        cases whose id matches
 //
-// More variables: QMAIL_STRICT=1 accepts only what notqmail did,
-// QMAIL_JOBS=N sets the number of workers (as many as processors, at most 4),
-// QMAIL_RESULTS=FILE keeps what every case gave.
+// Without QMAIL_PREFIX the runner installs a tree of its own. More variables:
+// QMAIL_STRICT=1 accepts only what notqmail did, QMAIL_JOBS=N sets the number
+// of workers (as many as processors, at most 4), QMAIL_RESULTS=FILE keeps what
+// every case gave.
 //
 // Each worker is this test binary in namespaces of its own (testkit.World); the
 // tree is not written to. A case passes when it gave what is in "expect", in

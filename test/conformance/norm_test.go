@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"math/big"
 	"regexp"
 	"strconv"
 	"time"
@@ -161,12 +162,10 @@ func (n *normaliser) standard(b []byte) []byte {
 	})
 	b = n.verp(b)
 	b = replace(reTimedOut, b, func(g [][]byte) []byte {
-		t := atoi(g[1])
-		minutes := t / 60
-		if t%60 < 0 {
-			minutes--
-		}
-		return []byte("timed out ~" + strconv.FormatInt(minutes*60, 10) + " seconds ago")
+		t, _ := new(big.Int).SetString(string(g[1]), 10) // a negative age may be printed as 2^64 less it
+		sixty := big.NewInt(60)
+		t.Mul(t.Div(t, sixty), sixty)
+		return []byte("timed out ~" + t.String() + " seconds ago")
 	})
 	return replace(reQp, b, func(g [][]byte) []byte {
 		return []byte(string(g[1]) + "qp <PID>")

@@ -15,13 +15,18 @@ import (
 	"testing"
 
 	"goqmail/internal/testkit"
+	"goqmail/test/installed"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(workerVar) != "" {
 		os.Exit(workerMain())
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := installed.Remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
 }
 
 // A tally counts how cases ended.
@@ -88,7 +93,7 @@ func TestPublic(t *testing.T) {
 
 // newSuite reads the environment and starts the workers.
 func newSuite(t *testing.T) *suite {
-	tree := installed(t)
+	tree := installed.Tree(t)
 	jobs := min(4, runtime.NumCPU())
 	if j := os.Getenv("QMAIL_JOBS"); j != "" {
 		n, err := strconv.Atoi(j)

@@ -148,6 +148,7 @@ func TestNormaliser(t *testing.T) {
 		{"-1795201436.1-1795201437.2@-179520143.3@", "-<TS>.<PID>-<TS>.<PID>@-179520143.3@"},
 		{"-1795201436.1x", "-1795201436.1x"},
 		{"timed out 119 seconds ago; timed out -1 seconds ago", "timed out ~60 seconds ago; timed out ~-60 seconds ago"},
+		{"timed out 18446744073709551496 seconds ago", "timed out ~18446744073709551480 seconds ago"},
 		{"pid 5 stupid 6 xok 7", "pid <P$> stupid 6 xok <P$>"},
 		{"4711 14711 4711", "<RPORT> 14711 <RPORT>"},
 		{"", ""},
