@@ -62,9 +62,10 @@ type PasswdEntry struct {
 }
 
 // ParsePasswd reads one line without its LF. ok is false for a line with fewer
-// than seven fields or a number that is not decimal or over 2^32-2.
+// than six fields or a number that is not decimal or over 2^32-2. The C library
+// takes a line without a shell, so it is one here.
 func ParsePasswd(line []byte) (e PasswdEntry, ok bool) {
-	var f [7]string
+	var f [6]string
 	if !fields(f[:], line) {
 		return e, false
 	}

@@ -14,7 +14,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestFindUser(t *testing.T) {
-	passwd := []byte("root:x:0:0:root:/root:/bin/sh\njo:x:1x:1::/:\njo:x:12:13:Jo:/home/jo:/bin/sh\nshort:x:5\nbig:x:4294967295:1::/:/\nlast:x:7:8::/h:/s")
+	passwd := []byte("root:x:0:0:root:/root:/bin/sh\njo:x:1x:1::/:\njo:x:12:13:Jo:/home/jo:/bin/sh\nshort:x:5\nnosh:x:6:7::/n\nbig:x:4294967295:1::/:/\nlast:x:7:8::/h:/s")
 	tests := []struct {
 		name string
 		want PasswdEntry
@@ -23,6 +23,7 @@ func TestFindUser(t *testing.T) {
 		{"root", PasswdEntry{"root", 0, 0, "/root"}, true},
 		{"jo", PasswdEntry{"jo", 12, 13, "/home/jo"}, true},
 		{"short", PasswdEntry{}, false},
+		{"nosh", PasswdEntry{"nosh", 6, 7, "/n"}, true},
 		{"big", PasswdEntry{}, false},
 		{"last", PasswdEntry{"last", 7, 8, "/h"}, true},
 		{"roo", PasswdEntry{}, false},
