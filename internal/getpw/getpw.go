@@ -21,6 +21,7 @@ import (
 // Exit codes; qmail-lspawn exits with them in turn (spec/spawn.md section 5).
 const (
 	exitUsage   = 100 // no argument
+	exitWrite   = 111 // the fields could not be written
 	exitHome    = 115 // a home directory could not be examined; may be cured
 	exitNoAlias = 116 // there is no account alias
 	exitLookup  = 118 // whether there is such a user is not known; may be cured
@@ -39,7 +40,7 @@ func Run(p *prog.Process) int {
 		return code
 	}
 	if _, err := p.FD(1).Write(n.Append(nil)); err != nil {
-		return exitLookup
+		return exitWrite
 	}
 	return 0
 }

@@ -408,6 +408,13 @@ func TestWorld(t *testing.T) {
 				t.Errorf("%s: %d %+v", sources, code, n)
 			}
 		}
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		must(t, err)
+		r := progtest.Run(t, Run, progtest.Call{Home: "/var/qmail", Args: []string{"qmail-getpw", "joe"}, FDs: map[int]int{1: int(full.Fd())}})
+		if r.Code != 111 {
+			t.Errorf("output cannot be written: %+v, want 111", r)
+		}
+		must(t, full.Close())
 		must(t, os.WriteFile("/var/qmail/control/nssprobe", []byte("probe\n"), 0o644))
 		if n, code := call("nosuch"); code != 118 {
 			t.Errorf("probe not found: %d %+v, want 118", code, n)
