@@ -1,0 +1,90 @@
+// Package smtpd is qmail-smtpd: it speaks SMTP with one client and hands each
+// message it takes to the queue program.
+//
+//	smtpd.go    start and end of the process
+//	config.go   control files and environment
+//	session.go  the commands
+//	checks.go   what refuses a recipient
+//	data.go     the message
+//
+// Spec: spec/smtpd.md part A.
+package smtpd
+
+import (
+	"errors"
+	"time"
+
+	"goqmail/internal/commands"
+	"goqmail/internal/prog"
+	"goqmail/internal/qq"
+	"goqmail/internal/smtp"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/sig"
+	"goqmail/internal/sys/sock"
+)
+
+// Exit codes.
+const (
+	exitQuit = 0 // the client said QUIT
+	exitElse = 1 // everything else
+)
+
+// Run is qmail-smtpd.
+func Run(p *prog.Process) int {
+	sig.Ignore(sig.PIPE)
+	conf, err := readConfig(p.Home, p.Env)
+	limit := conf.timeout
+	if err != nil {
+		limit = defaultTimeout * time.Second
+	}
+	conn := commands.NewConn(sys.Timed{FD: p.FD(0), Limit: limit}, sys.Timed{FD: p.FD(1), Limit: limit})
+	if err != nil {
+		return end(conn, &fatal{smtp.AnswerNoControls})
+	}
+	local, err := sock.LocalAddresses()
+	if err != nil {
+		return end(conn, &fatal{smtp.AnswerNoLocalIPs})
+	}
+	s := &session{
+		conn: conn, conf: conf, local: local, now: func() int64 { return p.Now().Unix() },
+		queue: func() (message, error) {
+			m, err := qq.Open(qq.Config{Home: p.Home, Env: p.Env.List()})
+			if err != nil {
+				return nil, err // not a nil *qq.Message in an interface
+			}
+			return m, nil
+		},
+	}
+	return end(conn, s.serve())
+}
+
+// errQuit ends a session as the client asked.
+var errQuit = errors.New("quit")
+
+// A fatal error ends the session after an answer.
+type fatal struct{ answer string }
+
+func (f *fatal) Error() string { return f.answer }
+
+// end says what is to be said about the end of a session and returns the exit
+// code. A client that went away, or does not take our answers, is told nothing.
+func end(conn *commands.Conn, err error) int {
+	var f *fatal
+	var w *commands.WriteError
+	answer := ""
+	switch {
+	case err == errQuit:
+		if conn.Flush() != nil {
+			return exitElse
+		}
+		return exitQuit
+	case errors.As(err, &f):
+		answer = f.answer
+	case !errors.As(err, &w) && sys.IsTimeout(err):
+		answer = smtp.AnswerTimeout
+	}
+	if answer != "" && conn.Put(answer, smtp.EOL) == nil {
+		_ = conn.Flush() // nothing can be done about a client who does not listen
+	}
+	return exitElse
+}
