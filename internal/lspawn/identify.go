@@ -1,6 +1,8 @@
 package lspawn
 
 import (
+	"io"
+
 	"goqmail/internal/assign"
 	"goqmail/internal/cdb"
 	"goqmail/internal/pipe"
@@ -23,14 +25,9 @@ func (s *spawner) identify(local string) (who pipe.Nughde, code int) {
 }
 
 // assigned looks the local part up in users/cdb. Only a file that does not exist
-// means that nothing is assigned; whatever is wrong with one that does, a panic
-// of the reader included, defers the delivery.
+// means that nothing is assigned; whatever is wrong with one that does defers the
+// delivery.
 func (s *spawner) assigned(local string) (who pipe.Nughde, found bool, code int) {
-	defer func() {
-		if recover() != nil {
-			who, found, code = pipe.Nughde{}, false, exitAssign
-		}
-	}()
 	fd, err := s.home.Open(assignments, sys.ReadOnly|sys.NonBlock, 0)
 	if sys.IsNotExist(err) {
 		return who, false, 0
@@ -43,7 +40,18 @@ func (s *spawner) assigned(local string) (who pipe.Nughde, found bool, code int)
 	if err != nil || !st.IsRegular() {
 		return who, false, exitAssign
 	}
-	db, err := cdb.New(fd, st.Size)
+	return search(fd, st.Size, local)
+}
+
+// search looks the local part up in a database of size bytes. A panic of the
+// reader counts as a broken database.
+func search(r io.ReaderAt, size int64, local string) (who pipe.Nughde, found bool, code int) {
+	defer func() {
+		if recover() != nil {
+			who, found, code = pipe.Nughde{}, false, exitAssign
+		}
+	}()
+	db, err := cdb.New(r, size)
 	if err != nil {
 		return who, false, exitAssign
 	}

@@ -49,11 +49,11 @@ func Run(p *prog.Process) int {
 	if sys.Chdir(p.Home) != nil || sys.Chdir("queue/mess") != nil {
 		return exitSetup
 	}
-	home, err := sys.OpenDir(p.Home)
+	home, err := sys.Cwd().OpenSearchDir(p.Home)
 	if err != nil {
 		return exitSetup
 	}
-	mess, err := home.OpenDir("queue/mess")
+	mess, err := home.OpenSearchDir("queue/mess")
 	if err != nil {
 		return exitSetup
 	}

@@ -57,7 +57,7 @@ func Run(p *prog.Process) int {
 	if sys.Chdir(p.Home) != nil || sys.Chdir("queue/mess") != nil {
 		return exitSetup
 	}
-	mess, err := sys.OpenDir(".")
+	mess, err := sys.Cwd().OpenSearchDir(".")
 	if err != nil {
 		return exitSetup
 	}
@@ -65,7 +65,7 @@ func Run(p *prog.Process) int {
 	if err != nil {
 		return p.Die(exitSetup, "fatal: ", err.Error()) // seen only when started by hand
 	}
-	if queue, err := mess.OpenDir(".."); err == nil {
+	if queue, err := mess.OpenSearchDir(".."); err == nil {
 		_ = tcpto.Reset(queue) // hosts are tried again, one by one, if this fails
 		_ = queue.Close()
 	}
