@@ -18,10 +18,26 @@ clean:
 	MOVL	$3, DX
 	INT	$0x80
 	MOVL	AX, ·stderr(SB)
-	MOVL	$6, AX		// close(2)
-	MOVL	$2, BX
+	MOVL	$5, AX		// open("/dev/null", O_WRONLY)
+	LEAL	·null(SB), BX
+	MOVL	$1, CX
 	INT	$0x80
+	CMPL	AX, $2
+	JEQ	start		// 2 was closed and is /dev/null now
+	TESTL	AX, AX
+	JLT	start		// no /dev/null: 2 stays what it is
+	MOVL	AX, BX
+	MOVL	$63, AX		// dup2(that, 2)
+	MOVL	$2, CX
+	INT	$0x80
+	MOVL	$6, AX		// close(that), which may be 0 or 1
+	INT	$0x80
+start:
 	JMP	_rt0_386_linux(SB)
 
 DATA ·empty(SB)/1, $0
 GLOBL ·empty(SB), RODATA|NOPTR, $1
+
+DATA ·null+0(SB)/8, $"/dev/nul"
+DATA ·null+8(SB)/2, $"l\x00"
+GLOBL ·null(SB), RODATA|NOPTR, $10

@@ -20,10 +20,28 @@ clean:
 	MOVL	$3, DX
 	SYSCALL
 	MOVL	AX, ·stderr(SB)
-	MOVL	$3, AX		// close(2)
-	MOVL	$2, DI
+	MOVL	$2, AX		// open("/dev/null", O_WRONLY)
+	LEAQ	·null(SB), DI
+	MOVL	$1, SI
 	SYSCALL
+	CMPL	AX, $2
+	JEQ	start		// 2 was closed and is /dev/null now
+	TESTL	AX, AX
+	JLT	start		// no /dev/null: 2 stays what it is
+	MOVL	AX, BX
+	MOVL	$33, AX		// dup2(that, 2)
+	MOVL	BX, DI
+	MOVL	$2, SI
+	SYSCALL
+	MOVL	$3, AX		// close(that), which may be 0 or 1
+	MOVL	BX, DI
+	SYSCALL
+start:
 	JMP	_rt0_amd64_linux(SB)
 
 DATA ·empty(SB)/1, $0
 GLOBL ·empty(SB), RODATA|NOPTR, $1
+
+DATA ·null+0(SB)/8, $"/dev/nul"
+DATA ·null+8(SB)/2, $"l\x00"
+GLOBL ·null(SB), RODATA|NOPTR, $10

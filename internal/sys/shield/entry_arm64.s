@@ -19,10 +19,30 @@ clean:
 	MOVD	$25, R8
 	SVC
 	MOVW	R0, ·stderr(SB)
-	MOVD	$2, R0		// close(2)
+	MOVD	$-100, R0	// openat(AT_FDCWD, "/dev/null", O_WRONLY)
+	MOVD	$·null(SB), R1
+	MOVD	$1, R2
+	MOVD	$0, R3
+	MOVD	$56, R8
+	SVC
+	CMP	$2, R0
+	BEQ	start		// 2 was closed and is /dev/null now
+	CMP	$0, R0
+	BLT	start		// no /dev/null: 2 stays what it is
+	MOVD	R0, R4
+	MOVD	$2, R1		// dup3(that, 2, 0)
+	MOVD	$0, R2
+	MOVD	$24, R8
+	SVC
+	MOVD	R4, R0		// close(that), which may be 0 or 1
 	MOVD	$57, R8
 	SVC
+start:
 	JMP	_rt0_arm64_linux(SB)
 
 DATA ·empty(SB)/1, $0
 GLOBL ·empty(SB), RODATA|NOPTR, $1
+
+DATA ·null+0(SB)/8, $"/dev/nul"
+DATA ·null+8(SB)/2, $"l\x00"
+GLOBL ·null(SB), RODATA|NOPTR, $10

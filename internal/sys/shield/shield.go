@@ -5,9 +5,8 @@
 //     obeys GODEBUG, GOGC, GOMEMLIMIT, GOMAXPROCS and GOTRACEBACK also in a
 //     set-user-id program: GOMAXPROCS=1000000 alone keeps it busy and hungry for
 //     half a minute before main.
-//   - Descriptor 2 is moved to a number of 3 or more, so that the texts of fatal
-//     errors, goroutine dumps among them, go nowhere. The run-time puts
-//     /dev/null in its place.
+//   - Descriptor 2 is moved to a number of 3 or more and replaced by /dev/null,
+//     so that the texts of fatal errors, goroutine dumps among them, go nowhere.
 //
 // A program gets it by importing the package and being linked with
 //
