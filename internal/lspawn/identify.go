@@ -86,6 +86,8 @@ func (s *spawner) ask(local string) (who pipe.Nughde, code int) {
 	case err == nil:
 	case sys.IsWouldBlock(err) || sys.IsNoMemory(err):
 		return who, exitSystem
+	case sys.IsPerm(err): // we may not become qmailp
+		return who, exitBug
 	default:
 		return who, exitNoGetpw
 	}

@@ -298,6 +298,7 @@ func TestCannotStart(t *testing.T) {
 			b.must(os.Chmod(b.home.Path("bin/qmail-local"), 0o755))
 		}, "ZInternal qmail-lspawn bug.\n"},
 		{"no process for qmail-getpw", func(b *bed) { b.s.start = failing(b.s.start, 1, syscall.EAGAIN) }, "ZTemporary failure in qmail-lspawn.\n"},
+		{"setuid to qmailp fails", func(b *bed) { b.s.start = failing(b.s.start, 1, syscall.EPERM) }, "ZInternal qmail-lspawn bug.\n"},
 		{"no process for qmail-local", func(b *bed) { b.s.start = failing(b.s.start, 2, syscall.EAGAIN) }, "Zqmail-spawn unable to fork. (#4.3.0)\n"},
 		{"no memory for qmail-local", func(b *bed) { b.s.start = failing(b.s.start, 2, syscall.ENOMEM) }, "Zqmail-spawn unable to fork. (#4.3.0)\n"},
 		{"setuid fails", func(b *bed) { b.s.start = failing(b.s.start, 2, syscall.EPERM) }, "ZInternal qmail-lspawn bug.\n"},
