@@ -90,6 +90,7 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 		return s, notice
 	}
 	if !s.handshake(p) {
+		_ = s.mutex.Close() // the lock goes with it
 		return s, sendlog.StartSpawn
 	}
 	return s, ""

@@ -26,15 +26,14 @@ func (s *server) watchTodo() {
 	defer s.post(backgroundEnded{})
 	tr := trigger.NewReader(s.queue)
 	for !s.stopped() {
-		next := s.now().Add(sleepTodo * time.Second)
+		began := s.now()
 		_ = tr.Rearm() // without a trigger there is still the clock
-		if err := s.scanTodo(); err != nil {
-			s.log.notice(sendlog.CannotOpendir, string(queue.Todo))
-			next = s.now().Add(sleepPause * time.Second)
-			s.awaitScan(-1, next)
+		if s.scanTodo() == nil {
+			s.awaitScan(tr.FD(), began.Add(sleepTodo*time.Second))
 			continue
 		}
-		s.awaitScan(tr.FD(), next)
+		s.log.notice(sendlog.CannotOpendir, string(queue.Todo))
+		s.awaitScan(-1, began.Add(sleepPause*time.Second))
 	}
 }
 

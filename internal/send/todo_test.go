@@ -1,0 +1,317 @@
+package send
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"goqmail/internal/pipe"
+	"goqmail/internal/queue"
+	"goqmail/internal/sys"
+	"goqmail/internal/testkit"
+)
+
+// TestTodoTrouble makes preprocessing fail at each step. The message stays in
+// todo/ and the next scan takes it from the beginning.
+func TestTodoTrouble(t *testing.T) {
+	tests := []struct {
+		name, warning string // %[1]d is the number, %[2]s its split form, %[3]s its subdirectory
+		fail          func(b *bed, id queue.ID) (repair func())
+		rcpt          string
+	}{
+		{"open", "warning: unable to open todo/%[1]d", func(b *bed, id queue.ID) func() {
+			text := b.file(queue.Todo, id)
+			unopenable(b.t, b.path(queue.Todo, id))
+			return func() { check(b.t, os.Remove(b.path(queue.Todo, id))); b.Write("queue/"+queue.Todo.Path(id), text) }
+		}, ""},
+		{"read", "warning: trouble reading todo/%[1]d", func(b *bed, id queue.ID) func() {
+			text := b.file(queue.Todo, id)
+			check(b.t, os.Remove(b.path(queue.Todo, id)))
+			check(b.t, os.Mkdir(b.path(queue.Todo, id), 0o700))
+			return func() { check(b.t, os.Remove(b.path(queue.Todo, id))); b.Write("queue/"+queue.Todo.Path(id), text) }
+		}, ""},
+		{"endless record", "warning: trouble reading todo/%[1]d", func(b *bed, id queue.ID) func() {
+			text := b.file(queue.Todo, id)
+			b.Write("queue/"+queue.Todo.Path(id), strings.Repeat("u", maxRecord+4096))
+			return func() { b.Write("queue/"+queue.Todo.Path(id), text) }
+		}, ""},
+		{"no mess", "warning: unable to stat mess/%[2]s", func(b *bed, id queue.ID) func() {
+			mess := b.path(queue.Mess, id)
+			check(b.t, os.Rename(mess, mess+".x"))
+			return func() { check(b.t, os.Rename(mess+".x", mess)) }
+		}, ""},
+		{"unlink local", "warning: unable to unlink local/%[2]s", func(b *bed, id queue.ID) func() {
+			testkit.Occupied(b.t, b.path(queue.Local, id))
+			return func() { check(b.t, os.RemoveAll(b.path(queue.Local, id))) }
+		}, ""},
+		{"unlink remote", "warning: unable to unlink remote/%[2]s", func(b *bed, id queue.ID) func() {
+			testkit.Occupied(b.t, b.path(queue.Remote, id))
+			return func() { check(b.t, os.RemoveAll(b.path(queue.Remote, id))) }
+		}, ""},
+		{"unlink info", "warning: unable to unlink info/%[2]s", func(b *bed, id queue.ID) func() {
+			testkit.Occupied(b.t, b.path(queue.Info, id))
+			return func() { check(b.t, os.RemoveAll(b.path(queue.Info, id))) }
+		}, ""},
+		{"create info", "warning: unable to create info/%[2]s", func(b *bed, id queue.ID) func() {
+			dir := filepath.Dir(b.path(queue.Info, id))
+			check(b.t, os.Remove(dir))
+			return func() { check(b.t, os.Mkdir(dir, 0o700)) }
+		}, ""},
+		{"create local", "warning: unable to create local/%[2]s", func(b *bed, id queue.ID) func() {
+			dir := filepath.Dir(b.path(queue.Local, id))
+			check(b.t, os.Remove(dir))
+			return func() { check(b.t, os.Mkdir(dir, 0o700)) }
+		}, ""},
+		{"create remote", "warning: unable to create remote/%[2]s", func(b *bed, id queue.ID) func() {
+			dir := filepath.Dir(b.path(queue.Remote, id))
+			check(b.t, os.Remove(dir))
+			return func() { check(b.t, os.Mkdir(dir, 0o700)) }
+		}, "x@far.test"},
+		{"unknown record", "warning: unknown record type in todo/%[1]d", func(b *bed, id queue.ID) func() {
+			text := b.file(queue.Todo, id)
+			b.Write("queue/"+queue.Todo.Path(id), text+"Xz\x00")
+			return func() { b.Write("queue/"+queue.Todo.Path(id), text) }
+		}, ""},
+		{"qmail-clean fails", "warning: qmail-clean unable to clean up todo/%[1]d", func(b *bed, id queue.ID) func() {
+			b.clean.set(func(pipe.CleanRequest) byte { return byte(pipe.CleanFail) })
+			return func() { b.clean.set(nil) }
+		}, ""},
+		{"qmail-clean answers rubbish", "warning: qmail-clean unable to clean up todo/%[1]d", func(b *bed, id queue.ID) func() {
+			b.clean.set(func(pipe.CleanRequest) byte { return 0xff })
+			return func() { b.clean.set(nil) }
+		}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBed(t)
+			if tt.rcpt == "" {
+				tt.rcpt = "x@mx.example.test"
+			}
+			// no scan happens until the message is as it is to be
+			todo := filepath.Join(b.Queue(), "todo")
+			check(t, os.Rename(todo, todo+".x"))
+			b.start(1, 1)
+			b.logged("alert: unable to opendir todo, sleeping...", 1)
+			check(t, os.Rename(todo+".x", todo))
+			id := b.put("s@a", tt.rcpt)
+			repair := tt.fail(b, id)
+			b.advance(sleepPause)
+			warning := fmt.Sprintf(tt.warning, id, id.Split())
+			b.logged(warning, 1)
+			b.idle(local)
+			b.idle(remote)
+			repair()
+			if !b.has(queue.Todo, id) {
+				t.Fatal("the todo file is gone")
+			}
+			b.advance(sleepTodo)
+			ch, c := local, queue.Local
+			if tt.rcpt == "x@far.test" {
+				ch, c = remote, queue.Remote
+			}
+			if got := b.command(ch); got.Recipient != tt.rcpt {
+				t.Errorf("command %+v", got)
+			}
+			if f := b.file(c, id); f != "T"+tt.rcpt+"\x00" {
+				t.Errorf("%v %q", c, f)
+			}
+			b.report(ch, 0, 'K', "")
+			b.gone(id)
+		})
+	}
+}
+
+// failOnce is a flush that fails the first time it is asked for a name, and
+// never again; it keeps what was asked.
+type failOnce struct {
+	mu     sync.Mutex
+	name   string
+	failed bool
+	asked  []string
+}
+
+// note adds to what was asked.
+func (f *failOnce) note(s string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, s)
+}
+
+// take returns what was asked so far and forgets it.
+func (f *failOnce) take() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := strings.Join(f.asked, " ")
+	f.asked = nil
+	return s
+}
+
+var errFlush = errors.New("flush failed")
+
+func (f *failOnce) check(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, name)
+	if !f.failed && name == f.name {
+		f.failed = true
+		return errFlush
+	}
+	return nil
+}
+
+// nameOf is the path below the queue of an open file.
+func nameOf(fd sys.FD, queueDir string) string {
+	path, err := os.Readlink(fd.ProcPath())
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimPrefix(path, queueDir+"/")
+}
+
+// TestTodoFlush: files first, then directories, then the request; what failed
+// to reach the disk is not believed.
+func TestTodoFlush(t *testing.T) {
+	for _, kind := range []string{"info/file", "local/file", "remote/file", "info/dir", "local/dir", "remote/dir", "none"} {
+		t.Run(kind, func(t *testing.T) {
+			b := newBed(t)
+			id := b.inject("s@a", "x@mx.example.test", "y@far.test")
+			k, what, _ := strings.Cut(kind, "/")
+			f := &failOnce{name: queue.Kind(k).Path(id)}
+			if what == "dir" {
+				f.name = queue.Kind(k).Dir(id)
+			}
+			b.clean.before = func(pipe.CleanRequest) { f.note("request") }
+			b.start(1, 1, func(s *server) {
+				s.fsync = func(fd sys.FD) error { return f.check(nameOf(fd, b.Queue())) }
+				s.fsyncDir = f.check
+			})
+			if kind != "none" {
+				b.logged("warning: trouble fsyncing "+f.name, 1)
+				if !b.has(queue.Todo, id) || b.clean.requests() != "" {
+					t.Fatal("the todo file was given up")
+				}
+				b.idle(local)
+				f.take()
+				b.pull()
+			}
+			b.command(local)
+			b.command(remote)
+			n := id.String()
+			s := id.Sub()
+			want := "info/" + s + "/" + n + " local/" + s + "/" + n + " remote/" + s + "/" + n +
+				" info/" + s + " local/" + s + " remote/" + s + " request"
+			if got := f.take(); got != want {
+				t.Errorf("order %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestTodoRedo: files that a crash left beside a todo file are made anew, marks
+// in them do not count.
+func TestTodoRedo(t *testing.T) {
+	b := newBed(t)
+	id := b.inject("s@mx.example.test", "x@mx.example.test")
+	b.Write("queue/"+queue.Info.Path(id), "Fwrong@a\x00")
+	b.Write("queue/"+queue.Local.Path(id), "Dx@mx.example.test\x00")
+	b.Write("queue/"+queue.Remote.Path(id), "Tx@nowhere.test\x00")
+	b.start(2, 2)
+	if c := b.command(local); c.Sender != "s@mx.example.test" || c.Recipient != "x@mx.example.test" {
+		t.Errorf("command %+v", c)
+	}
+	b.idle(local)
+	b.idle(remote)
+	b.report(local, 0, 'K', "")
+	b.gone(id)
+}
+
+// TestTodoNames: names that are not numbers stay for ever, in silence; one with
+// leading zeros is no message's.
+func TestTodoNames(t *testing.T) {
+	b := newBed(t)
+	b.Write("queue/todo/junkname", "Fs@a\x00")
+	b.Write("queue/todo/99999999999999999999999", "Fs@a\x00")
+	id := b.inject("s@a", "x@mx.example.test")
+	b.start(1, 1)
+	b.command(local)
+	b.report(local, 0, 'K', "")
+	b.gone(id)
+	if got := strings.Join(b.Files(), " "); got != "todo/99999999999999999999999 todo/junkname" {
+		t.Errorf("left: %s", got)
+	}
+	if strings.Contains(b.log.all(), "warning") {
+		t.Errorf("log:\n%s", b.log.all())
+	}
+}
+
+// TestTodoOddEnvelopes: what qmail-queue never writes.
+func TestTodoOddEnvelopes(t *testing.T) {
+	b := newBed(t)
+	b.start(1, 1)
+	odd := func(todo string) queue.ID {
+		id := queue.ID(b.AddMessage("x"))
+		b.Write("queue/"+queue.Todo.Path(id), todo)
+		b.pull()
+		return id
+	}
+	id := odd("u0\x00p1\x00Fs@a\x00") // no recipients
+	b.gone(id)
+	b.logged(fmt.Sprintf("end msg %d", id), 1)
+	id = odd("u99999999999999999999\x00px\x00Fs@a\x00Tx@mx.example.test\x00Ttail without NUL")
+	b.command(local)
+	b.logged(fmt.Sprintf("info msg %d: bytes 1 from <s@a> qp 0 uid 18446744073709551615", id), 1)
+	b.idle(local)
+	b.report(local, 0, 'K', "")
+	b.gone(id)
+	id = odd("") // no sender: stuck, told once per attempt
+	b.logged(fmt.Sprintf("warning: trouble reading info/%s; will try again later", id.Split()), 1)
+	b.settle()
+	b.advance(sleepSysfail)
+	b.logged(fmt.Sprintf("warning: trouble reading info/%s; will try again later", id.Split()), 2)
+	if !b.has(queue.Mess, id) || b.file(queue.Info, id) != "" {
+		t.Error("a message without sender was removed")
+	}
+}
+
+// TestTodoDirectory: a directory that cannot be opened is tried every 10
+// seconds.
+func TestTodoDirectory(t *testing.T) {
+	b := newBed(t)
+	todo := filepath.Join(b.Queue(), "todo")
+	check(t, os.Rename(todo, todo+".x"))
+	b.start(1, 1)
+	b.logged("alert: unable to opendir todo, sleeping...", 1)
+	b.pull()
+	b.advance(sleepPause - 1)
+	b.settle()
+	b.logged("alert: unable to opendir todo, sleeping...", 1)
+	b.advance(1)
+	b.logged("alert: unable to opendir todo, sleeping...", 2)
+	check(t, os.Rename(todo+".x", todo))
+	b.inject("s@a", "x@mx.example.test")
+	b.advance(sleepPause)
+	b.command(local)
+}
+
+// TestManyRecipients: more than one chunk of output.
+func TestManyRecipients(t *testing.T) {
+	b := newBed(t)
+	var in []string
+	want := ""
+	for i := range 2000 {
+		in = append(in, fmt.Sprintf("user%d@mx.example.test", i))
+		want += "T" + in[i] + "\x00"
+	}
+	id := b.inject("s@a", in...)
+	b.start(0, 0)
+	b.logged("status: local 0/0 remote 0/0", 1)
+	b.until("preprocessing", func() bool { return !b.has(queue.Todo, id) })
+	if f := b.file(queue.Local, id); f != want {
+		t.Errorf("local has %d bytes, want %d", len(f), len(want))
+	}
+	b.idle(local)
+}
