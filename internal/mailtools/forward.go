@@ -13,10 +13,17 @@ import (
 // from where that stands, with $DTLINE before it, from $NEWSENDER to the
 // addresses in its arguments. Spec: spec/local.md section 12.
 func Forward(p *prog.Process) int {
-	const fatal = "forward: fatal: "
-	sender, ok := p.Env.Get("NEWSENDER")
+	return requeue(p, "forward", "NEWSENDER", p.Args[1:], exitOK)
+}
+
+// requeue queues the rest of descriptor 0, with $DTLINE before it, from the
+// sender that a variable names, to rcpts. It says how that went, in the name of
+// the program that it works for, and returns done if the message is queued.
+func requeue(p *prog.Process, name, senderVar string, rcpts []string, done int) int {
+	fatal := name + ": fatal: "
+	sender, ok := p.Env.Get(senderVar)
 	if !ok {
-		return p.Die(exitPermanent, fatal, "NEWSENDER not set")
+		return p.Die(exitPermanent, fatal, senderVar, " not set")
 	}
 	dtline, ok := p.Env.Get("DTLINE")
 	if !ok {
@@ -33,7 +40,7 @@ func Forward(p *prog.Process) int {
 		return p.Die(exitTemporary, fatal, "unable to read message: ", sys.ErrText(err))
 	}
 	m.From(sender)
-	for _, rcpt := range p.Args[1:] {
+	for _, rcpt := range rcpts {
 		m.To(rcpt)
 	}
 	if res := m.Close(); res != "" {
@@ -43,5 +50,5 @@ func Forward(p *prog.Process) int {
 		}
 		return p.Die(code, fatal, res[1:])
 	}
-	return p.Die(exitOK, "forward: qp ", strconv.Itoa(m.PID()))
+	return p.Die(done, name, ": qp ", strconv.Itoa(m.PID()))
 }

@@ -1,13 +1,48 @@
 // Package mailtools holds the small programs that users, their programs and
-// their .qmail files run: sendmail, forward, preline, maildirmake. Each has a
-// file and a Run function of its own; they share nothing but this page.
+// their .qmail files run: sendmail, forward, preline, maildirmake, bouncesaying,
+// condredirect, except. Each has a Run function of its own; what several of them
+// share is on this page and, for queueing a message again, beside Forward.
 //
 // Spec: spec/inject.md section 7 (sendmail), spec/local.md section 12 (others).
 package mailtools
 
-// Exit codes of all four.
+import (
+	"goqmail/internal/prog"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/child"
+)
+
+// Exit codes of them all.
 const (
 	exitOK        = 0
+	exitStop      = 99 // success, and qmail-local ignores the rest of the .qmail file
 	exitPermanent = 100
 	exitTemporary = 111
 )
+
+// startCommand starts a command of the user's, looked up in $PATH, with stdin as
+// its descriptor 0 and ours as 1 and 2.
+func startCommand(p *prog.Process, command []string, stdin sys.FD) (child.Process, error) {
+	search, ok := p.Env.Get("PATH")
+	if !ok {
+		search = child.DefaultPath
+	}
+	return child.StartSearch(&child.Cmd{
+		Path: command[0], Args: command, Env: p.Env.List(), Files: []sys.FD{stdin, p.FD(1), p.FD(2)},
+	}, search)
+}
+
+// waitCommand waits for a command and returns its exit code. When it has none
+// ok is false, which was said in words that begin with fatal.
+func waitCommand(p *prog.Process, fatal string, proc child.Process) (code int, ok bool) {
+	st, err := proc.Wait()
+	switch {
+	case err != nil:
+		p.Say(2, fatal, "wait failed\n")
+		return 0, false
+	case st.Crashed():
+		p.Say(2, fatal, "child crashed\n")
+		return 0, false
+	}
+	return st.Code(), true
+}

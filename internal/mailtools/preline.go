@@ -5,7 +5,6 @@ import (
 
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
-	"goqmail/internal/sys/child"
 )
 
 const (
@@ -67,13 +66,7 @@ func prelineRun(p *prog.Process, command []string, before []byte) int {
 	if err != nil {
 		return p.Die(exitTemporary, prelineFatal, "unable to copy input: ", sys.ErrText(err))
 	}
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
-	proc, err := child.StartSearch(&child.Cmd{
-		Path: command[0], Args: command, Env: p.Env.List(), Files: []sys.FD{r, p.FD(1), p.FD(2)},
-	}, search)
+	proc, err := startCommand(p, command, r)
 	_ = r.Close() // a pipe's end that nothing was read from
 	if err != nil {
 		code := exitPermanent
@@ -90,14 +83,11 @@ func prelineRun(p *prog.Process, command []string, before []byte) int {
 		return p.Die(exitTemporary, prelineFatal, "unable to copy input: ", sys.ErrText(err))
 	}
 	_ = w.Close() // a pipe: nothing can be lost here
-	st, err := proc.Wait()
-	switch {
-	case err != nil:
-		return p.Die(exitTemporary, prelineFatal, "wait failed")
-	case st.Crashed():
-		return p.Die(exitTemporary, prelineFatal, "child crashed")
+	code, ok := waitCommand(p, prelineFatal, proc)
+	if !ok {
+		return exitTemporary
 	}
-	return st.Code()
+	return code
 }
 
 // fillPipe writes first and then in into the empty pipe w until it is full or

@@ -14,6 +14,7 @@ var programs = map[string][]string{
 	"ext-fastforward": {"fastforward", "setforward", "printforward", "setmaillist", "newinclude", "newaliases"},
 	"ext-tcprules":    {"tcprules", "tcprulescheck"},
 	"ext-tcpserver":   {"tcpserver", "tcprules", "qmail-smtpd"},
+	"qmail-local":     {"qmail-local", "bouncesaying", "condredirect", "except", "forward", "preline"},
 	"qmail-qread":     {"qmail-qread", "qmail-qstat", "sendmail"},
 	"sendmail":        {"sendmail", "qmail-inject"},
 }
@@ -22,7 +23,7 @@ var programs = map[string][]string{
 // such a program is missing, its cases are counted and named; once it is there
 // they run. Cases of any other missing program fail.
 var later = []string{
-	"bouncesaying", "condredirect", "datemail", "except", "ext-fastforward", "maildir2mbox", "mailsubj", "predate",
+	"datemail", "ext-fastforward", "maildir2mbox", "mailsubj", "predate",
 	"qmail-pop3d", "qmail-popup", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd", "qreceipt",
 }
 
