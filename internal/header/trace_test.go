@@ -35,6 +35,8 @@ func TestLines(t *testing.T) {
 		{ReturnPath(""), "Return-Path: <>\n"},
 		{ReturnPath("#@[]"), "Return-Path: <#@[]>\n"},
 		{ReturnPath("a b@c"), "Return-Path: <\"a b\"@c>\n"},
+		{ReturnPath("From me"), "Return-Path: <\"From me\">\n"},
+		{ReturnPath("a\nb"), "Return-Path: <\"a\\_b\">\n"},
 		{FromLine("a b\tc@d", 1795201706), "From a-b-c@d Fri Nov 20 19:08:26 2026\n"},
 		{FromLine("", 0), "From MAILER-DAEMON Thu Jan 01 00:00:00 1970\n"},
 	}
