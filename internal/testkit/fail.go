@@ -4,8 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The functions below make one system call fail at one name, for every user,
@@ -114,5 +117,32 @@ func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// SmallDisk mounts a file system of size bytes, in memory, on a directory that it
+// makes: what does not fit fails with ENOSPC. It needs a world.
+func SmallDisk(t testing.TB, dir string, size int64) {
+	t.Helper()
+	needWorld(t)
+	check(t, os.MkdirAll(dir, 0o755))
+	check(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+strconv.FormatInt(size, 10)))
+}
+
+// ReadOnlyMount makes a directory and all below it read-only until the test
+// ends, for root too: writing fails with EROFS. It needs a world.
+func ReadOnlyMount(t testing.TB, dir string) {
+	t.Helper()
+	needWorld(t)
+	check(t, unix.Mount(dir, dir, "", unix.MS_BIND, ""))
+	check(t, unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	t.Cleanup(func() { check(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+}
+
+// needWorld fails a test that would change the machine it runs on.
+func needWorld(t testing.TB) {
+	t.Helper()
+	if !inside {
+		t.Fatal("not in a world of its own (see InWorld)")
 	}
 }

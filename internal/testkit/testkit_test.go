@@ -252,6 +252,14 @@ func TestWorld(t *testing.T) {
 		if !Inside() {
 			t.Error("Inside() = false")
 		}
+		SmallDisk(t, "/mnt/small", 1<<16)
+		if err := os.WriteFile("/mnt/small/x", make([]byte, 1<<17), 0o644); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("write more than fits on a small disk: %v, want ENOSPC", err)
+		}
+		ReadOnlyMount(t, "/mnt/small")
+		if err := os.Remove("/mnt/small/x"); !errors.Is(err, syscall.EROFS) {
+			t.Errorf("unlink on a read-only mount: %v, want EROFS", err)
+		}
 	})
 }
 

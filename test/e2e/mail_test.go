@@ -13,7 +13,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"goqmail/internal/testkit"
 )
@@ -63,15 +62,6 @@ func (u *user) write(name, content string, mode fs.FileMode) {
 func (u *user) dotQmail(ext, content string) {
 	u.b.Helper()
 	u.write(".qmail"+ext, content, 0o644)
-}
-
-// fifo makes a FIFO in the home and returns its path.
-func (u *user) fifo(name string) string {
-	u.b.Helper()
-	path := filepath.Join(u.home, name)
-	u.b.must(syscall.Mkfifo(path, 0o600))
-	u.b.must(os.Chown(path, u.uid, u.gid))
-	return path
 }
 
 // maildir makes a Maildir.

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// A gate is a program delivery that waits for the test: it opens a FIFO.
+// A gate is a program delivery that waits for the test: until it can remove a
+// directory, which the test makes once for each delivery that may go on.
 type gate struct {
-	b    *bed
+	u    *user
 	path string
 }
 
@@ -21,19 +22,20 @@ type gate struct {
 // the test opens the gate, and says so.
 func (u *user) gate(ext string) *gate {
 	u.b.Helper()
-	path := u.fifo("gate-" + ext)
-	u.dotQmail("-"+ext, "|echo "+ext+" >>entered; read x <"+path+"; echo $x\n")
-	return &gate{u.b, path}
+	name := "gate-" + ext
+	u.dotQmail("-"+ext, "|echo "+ext+" >>entered; until rmdir "+name+" 2>/dev/null; do sleep 0.01; done; echo opened\n")
+	return &gate{u, u.home + "/" + name}
 }
 
-// open lets one delivery through.
+// open lets one delivery through, and waits until it has passed.
 func (g *gate) open() {
-	g.b.Helper()
-	f, err := os.OpenFile(g.path, os.O_WRONLY, 0) // waits for the reader
-	g.b.must(err)
-	_, err = f.WriteString("opened\n")
-	g.b.must(err)
-	g.b.must(f.Close())
+	b := g.u.b
+	b.Helper()
+	b.must(os.Mkdir(g.path, 0o755))
+	b.eventually("a delivery to pass "+g.path, func() bool {
+		_, err := os.Stat(g.path)
+		return os.IsNotExist(err)
+	})
 }
 
 // entered waits until n deliveries have come to a gate of the user.
