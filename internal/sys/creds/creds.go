@@ -42,10 +42,15 @@ func Become(id ID) error {
 	if err := SetGroup(id.GID, id.Groups); err != nil {
 		return err
 	}
-	if err := syscall.Setuid(int(id.UID)); err != nil {
+	return SetUser(id.UID)
+}
+
+// SetUser changes only the uid of this process; it keeps its groups.
+func SetUser(uid uint32) error {
+	if err := syscall.Setuid(int(uid)); err != nil {
 		return err
 	}
-	if syscall.Getuid() != int(id.UID) || syscall.Geteuid() != int(id.UID) {
+	if syscall.Getuid() != int(uid) || syscall.Geteuid() != int(uid) {
 		return ErrVerify
 	}
 	return nil

@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"errors"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -61,6 +62,27 @@ func Accept(listener sys.FD) (sys.FD, netip.AddrPort, error) {
 		}
 		return sys.FD(n), peer, nil
 	}
+}
+
+// Gone tells whether an error of Accept is that of a connection which broke
+// before it was taken: the next one may be fine (accept(2)).
+func Gone(err error) bool {
+	var e *sys.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Errno {
+	case unix.ECONNABORTED, unix.EPROTO, unix.ENOPROTOOPT, unix.ENONET, unix.EOPNOTSUPP, unix.EPERM,
+		unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH:
+		return true
+	}
+	return false
+}
+
+// StopListening frees the port: connections that wait are dropped, and an
+// Accept under way fails. The descriptor stays open.
+func StopListening(listener sys.FD) {
+	_ = unix.Shutdown(int(listener), unix.SHUT_RDWR) // fails only if it did not listen
 }
 
 // DropOptions makes the kernel forget the IP options that an IPv4 peer set on

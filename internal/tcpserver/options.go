@@ -1,0 +1,179 @@
+package tcpserver
+
+import (
+	"strconv"
+	"time"
+
+	"goqmail/internal/prog"
+)
+
+// usage is what stands after "tcpserver: usage: ".
+const usage = "tcpserver [ -461UXpPhHrRoOdDqQv ] [ -c limit ] [ -x rules.cdb ] [ -B banner ] [ -g gid ] [ -u uid ] " +
+	"[ -b backlog ] [ -l localname ] [ -t timeout ] [ -I interface ] host port program"
+
+// How much is said on descriptor 2.
+const (
+	quiet    = 0 // only why tcpserver cannot start
+	warnings = 1 // and which connections it drops
+	verbose  = 2 // and every connection
+)
+
+// Options are the command line (spec/ucspi.md section 1).
+type options struct {
+	verbosity  int
+	limit      int    // most connections at a time
+	backlog    int    // of listen
+	rules      string // cdb file; "" for none
+	rulesMay   bool   // an absent rules file allows everyone
+	banner     string // sent before anything else
+	localName  string // TCPLOCALHOST
+	lookLocal  bool   // look it up
+	lookRemote bool   // look TCPREMOTEHOST up
+	paranoid   bool   // and believe it only if it has this address
+	askIdent   bool   // ask for TCPREMOTEINFO
+	identLimit time.Duration
+	noDelay    bool   // TCP_NODELAY
+	keepIPOpts bool   // leave the peer's IP options alone
+	printPort  bool   // on descriptor 1
+	only4      bool   // IPv4 sockets only
+	as6        bool   // show IPv4 as IPv6
+	netIf      string // interface of link-local addresses
+	uid, gid   *uint32
+
+	host, port string
+	argv       []string // the program
+}
+
+// parseOptions reads the command line. The error is a message and the code to
+// exit with; an empty message means that the usage is enough.
+func parseOptions(args []string, env prog.Env) (o options, bad string, code int) {
+	o = options{
+		verbosity: warnings, limit: 40, backlog: 20, lookLocal: true, lookRemote: true, askIdent: true, identLimit: 26 * time.Second,
+	}
+	get := prog.NewOptions(args, "461UXpPhHrRoOdDqQvc:x:B:g:u:b:l:t:I:")
+	for c := get.Next(); c != 0; c = get.Next() {
+		if c == '?' {
+			return o, get.Bad, exitUsage
+		}
+		if !o.flag(c) && !o.value(c, get.Value) {
+			return o, "illegal number -- " + string([]byte{c}), exitUsage
+		}
+		if c == 'U' && !o.userFromEnv(env) {
+			return o, "-U needs numbers in $UID and $GID", exitFailed
+		}
+	}
+	rest := get.Rest()
+	if len(rest) < 3 {
+		return o, "", exitUsage
+	}
+	o.host, o.port, o.argv = rest[0], rest[1], rest[2:]
+	return o, "", 0
+}
+
+// flag obeys an option without a value; false if c is none.
+func (o *options) flag(c byte) bool {
+	switch c {
+	case '4':
+		o.only4 = true
+	case '6':
+		o.as6 = true
+	case '1':
+		o.printPort = true
+	case 'U': // see userFromEnv
+	case 'X':
+		o.rulesMay = true
+	case 'p':
+		o.paranoid = true
+	case 'P':
+		o.paranoid = false
+	case 'h':
+		o.lookRemote = true
+	case 'H':
+		o.lookRemote = false
+	case 'r':
+		o.askIdent = true
+	case 'R':
+		o.askIdent = false
+	case 'o':
+		o.keepIPOpts = true
+	case 'O':
+		o.keepIPOpts = false
+	case 'd':
+		o.noDelay = false
+	case 'D':
+		o.noDelay = true
+	case 'q':
+		o.verbosity = quiet
+	case 'Q':
+		o.verbosity = warnings
+	case 'v':
+		o.verbosity = verbose
+	default:
+		return false
+	}
+	return true
+}
+
+// value obeys an option with a value; false if that is no number where one is
+// needed.
+func (o *options) value(c byte, v string) (ok bool) {
+	var n int
+	switch c {
+	case 'x':
+		o.rules = v
+	case 'B':
+		o.banner = v
+	case 'I':
+		o.netIf = v
+	case 'l':
+		o.localName, o.lookLocal = v, false
+	case 'c':
+		o.limit, ok = leading(v)
+		return ok
+	case 'b':
+		o.backlog, ok = leading(v)
+		return ok
+	case 't':
+		n, ok = leading(v)
+		o.identLimit = time.Duration(n) * time.Second
+		return ok
+	case 'u':
+		o.uid = id(v)
+		return o.uid != nil
+	case 'g':
+		o.gid = id(v)
+		return o.gid != nil
+	}
+	return true
+}
+
+// userFromEnv takes uid and gid from $UID and $GID, as envuidgid sets them.
+// Without them C tcpserver goes on as root.
+func (o *options) userFromEnv(env prog.Env) bool {
+	u, _ := env.Get("UID")
+	g, _ := env.Get("GID")
+	o.uid, o.gid = id(u), id(g)
+	return o.uid != nil && o.gid != nil
+}
+
+// id reads a whole string as a uid or gid, nil if it is none. C tcpserver takes
+// "nobody" for 0 and stays root.
+func id(s string) *uint32 {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == 1<<32-1 { // the kernel's "no change"
+		return nil
+	}
+	v := uint32(n)
+	return &v
+}
+
+// leading reads the digits at the start of s, at most a million of whatever it
+// is; ok is false without any.
+func leading(s string) (n int, ok bool) {
+	const most = 1000000
+	for ; len(s) > 0 && s[0] >= '0' && s[0] <= '9'; s = s[1:] {
+		ok = true
+		n = min(n*10+int(s[0]-'0'), most)
+	}
+	return n, ok
+}
