@@ -1,13 +1,16 @@
 package remote
 
-// Letters of reports (spec/remote.md section 1).
+import (
+	"strings"
+
+	"goqmail/internal/pipe"
+)
+
+// Letters of message reports, and so of verdicts.
 const (
-	rcptAccepted = 'r'
-	rcptRefused  = 'h' // for good
-	rcptDeferred = 's'
-	success      = 'K'
-	deferral     = 'Z'
-	failure      = 'D'
+	success  = pipe.Success
+	deferral = pipe.Deferral
+	failure  = pipe.Failure
 )
 
 // Message reports that do not come from an SMTP dialogue (spec/remote.md
@@ -46,18 +49,11 @@ type verdict struct {
 
 // A report collects what qmail-remote writes on descriptor 1: for each
 // recipient that the server answered, in order, a recipient report, then one
-// message report; each a letter, a text and a NUL. qmail-rspawn reads it.
+// message report (pipe.RemoteReport). qmail-rspawn reads it.
 type report struct{ buf []byte }
 
 // add adds one report. A NUL in the text becomes ?, since it would end it.
 func (r *report) add(letter byte, text string) {
-	r.buf = append(r.buf, letter)
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c == 0 {
-			c = '?'
-		}
-		r.buf = append(r.buf, c)
-	}
-	r.buf = append(r.buf, 0)
+	text = strings.ReplaceAll(text, "\x00", "?")
+	r.buf = pipe.RemoteReport{Letter: letter, Text: text}.Append(r.buf)
 }

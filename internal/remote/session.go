@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"goqmail/internal/pipe"
 	"goqmail/internal/smtp"
 )
 
@@ -128,11 +129,11 @@ func (s *session) envelope(sender string, recipients []string, out *report) (ver
 		case err != nil:
 			return verdict{}, err
 		case r.Code >= smtp.CodePermanent:
-			out.add(rcptRefused, said(text, r))
+			out.add(pipe.RecipientRefused, said(text, r))
 		case r.Code >= smtp.CodeTemporary:
-			out.add(rcptDeferred, said(text, r))
+			out.add(pipe.RecipientDeferred, said(text, r))
 		default:
-			out.add(rcptAccepted, "")
+			out.add(pipe.RecipientAccepted, "")
 			accepted = true
 		}
 	}
