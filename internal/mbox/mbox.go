@@ -17,6 +17,9 @@ const LockTime = 30 * time.Second
 // mode is that of a new mbox.
 const mode = 0o600
 
+// minFD keeps copies of descriptors away from 0, 1 and 2.
+const minFD = 3
+
 // bufSize is how much of a message is read at once, in bytes.
 const bufSize = 64 << 10
 
@@ -79,11 +82,22 @@ func appendWithin(dir *sys.Dir, name, head string, msg io.Reader, lockTime time.
 			err = f.syncParent(dir, name)
 		}
 	}
+	// A second descriptor keeps file and lock within reach if closing fails.
+	keep, kerr := f.fd.Dup(minFD)
+	if kerr != nil {
+		keep = -1
+	}
 	if err != nil && f.locked && end >= 0 {
 		_ = f.fd.Truncate(end) // best effort: the error above is what counts
 	}
-	if cerr := f.fd.Close(); err == nil {
+	if cerr := f.fd.Close(); cerr != nil && err == nil {
 		err = cerr
+		if f.locked && end >= 0 && keep >= 0 {
+			_ = keep.Truncate(end) // as above
+		}
+	}
+	if keep >= 0 {
+		_ = keep.Close() // nothing was written through it
 	}
 	if err != nil {
 		return &Error{stage, err}
