@@ -368,3 +368,24 @@ func TestControlFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestSMTPAnswers: every answer of qmail-smtpd stands in its page.
+func TestSMTPAnswers(t *testing.T) {
+	b, err := os.ReadFile("qmail-smtpd.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := 0
+	for name, text := range stringConstants(t, "../internal/smtp") {
+		if !strings.HasPrefix(name, "Answer") {
+			continue
+		}
+		answers++
+		if !strings.Contains(string(b), "\n.It Li \""+text+"\"\n") {
+			t.Errorf("qmail-smtpd.8 has no item for %s, %q", name, text)
+		}
+	}
+	if answers < 15 {
+		t.Errorf("only %d answers found in package smtp", answers)
+	}
+}
