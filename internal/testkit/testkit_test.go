@@ -205,6 +205,9 @@ func TestJudge(t *testing.T) {
 			t.Errorf("judge(%q) = %v, want ok %v", tt.out, err, tt.ok)
 		}
 	}
+	if got := remarks("=== RUN   TestX\n=== RUN   TestX/a\n    x.go:3: hm\n--- PASS: TestX (0.00s)\n    --- PASS: TestX/a (0.00s)\nPASS\n"); got != "    x.go:3: hm\n" {
+		t.Errorf("remarks() = %q", got)
+	}
 	if got, want := exactly("TestA/b.c/d"), `^TestA$/^b\.c$/^d$`; got != want {
 		t.Errorf("exactly() = %s, want %s", got, want)
 	}

@@ -137,7 +137,9 @@ func InWorld(t *testing.T, w World, f func(t *testing.T)) {
 	case err != nil:
 		t.Fatalf("in the world: %v\n%s", err, indent(out.String()))
 	case testing.Verbose():
-		t.Logf("in the world:\n%s", indent(out.String()))
+		if said := remarks(out.String()); said != "" {
+			t.Logf("in the world:\n%s", indent(said))
+		}
 	}
 }
 
@@ -208,6 +210,19 @@ func judge(out, name string) error {
 		return fmt.Errorf("the test did not run")
 	}
 	return nil
+}
+
+// remarks returns what the verbose output of a test that passed says besides
+// names and results.
+func remarks(out string) string {
+	var b strings.Builder
+	for line := range strings.Lines(out) {
+		s := strings.TrimSpace(line)
+		if !strings.HasPrefix(s, "=== ") && !strings.HasPrefix(s, "--- PASS: ") && s != "PASS" && s != "" {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // indent moves the text of a nested test to the right.

@@ -304,3 +304,15 @@ func TestCategories(t *testing.T) {
 		}
 	}
 }
+
+func TestRuns(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"h/.qmail": "|qreceipt joe@x\n"}`: true, `{"h/.qmail": {"c": "| /var/qmail/bin/qreceipt\n"}}`: true,
+		`{"h/.qmail": "|xqreceipt joe\n"}`: false, `{"qreceipts": "x"}`: false,
+	} {
+		c := &testCase{raw: rawCase{"files": json.RawMessage(text)}}
+		if got := c.runs("qreceipt"); got != want {
+			t.Errorf("runs(qreceipt) with files %s = %v, want %v", text, got, want)
+		}
+	}
+}

@@ -45,6 +45,18 @@ func isLater(cat string) bool {
 	return false
 }
 
+// runs reports whether a case of another category runs the program: its command
+// or one of its files has the name as a word, as in "|qreceipt joe@x".
+func (t *testCase) runs(program string) bool {
+	re := regexp.MustCompile(`[|/ ;&"]` + regexp.QuoteMeta(program) + `[ ;&"\\]`)
+	for _, field := range []string{"argv", "files", "pre"} {
+		if re.Match(t.raw[field]) {
+			return true
+		}
+	}
+	return false
+}
+
 // reRow is a row of a Markdown table whose first cell looks like a case id.
 var reRow = regexp.MustCompile(`^\|\s*` + "`?" + `([A-Za-z0-9-]+-[0-9a-f]{10})` + "`?" + `\s*\|\s*(.*?)\s*\|\s*$`)
 
