@@ -30,7 +30,7 @@ var (
 // the rest of them counted as temporarily unknown.
 const (
 	MaxLookups = 200
-	MaxTime    = 5 * time.Minute
+	MaxTime    = 2 * time.Minute
 )
 
 // minTimeout is the least time a server gets in a later round.

@@ -47,6 +47,7 @@ type delivery struct {
 	timeouts timeouts
 	local    func() (sock.Addresses, error)
 	dial     func(to netip.AddrPort) (io.ReadWriteCloser, error)
+	now      func() time.Time
 
 	report *report
 }
@@ -93,7 +94,7 @@ func run(p *prog.Process, r *report) verdict {
 	}
 	d := &delivery{
 		host: p.Args[1], sender: p.Args[2], recipients: p.Args[3:], message: p.FD(0),
-		report: r, timeouts: noTable{}, local: sock.LocalAddresses,
+		report: r, timeouts: noTable{}, local: sock.LocalAddresses, now: p.Now,
 	}
 	home, err := sys.OpenDir(p.Home)
 	if err != nil {

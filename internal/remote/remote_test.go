@@ -107,7 +107,7 @@ func (t *table) Timeout(ip [4]byte) {
 // verdict and what was tried to connect to.
 func try(z *zone, tt *table, host string, routes []string, errs map[string]error) (verdict, []string) {
 	var tried []string
-	d := &delivery{host: host, recipients: []string{"x@y"}, report: &report{}, resolver: z, timeouts: tt, local: own}
+	d := &delivery{host: host, recipients: []string{"x@y"}, report: &report{}, resolver: z, timeouts: tt, local: own, now: time.Now}
 	d.routes = control.NewColonMap(routes)
 	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
 		tried = append(tried, strings.TrimSuffix(to.String(), ":25"))
@@ -252,11 +252,41 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// Thousands of addresses that swallow everything cost a bounded time; one that
+// is listed often is tried once.
+func TestManyAddresses(t *testing.T) {
+	clock := time.Unix(1e9, 0)
+	start, tried := clock, 0
+	var list []string
+	for i := range 4000 {
+		list = append(list, fmt.Sprintf("10.0.%d.%d", i/200, i%200), "192.0.2.1")
+	}
+	z := &zone{a: map[string]string{"many.test": strings.Join(list, " ")}}
+	d := &delivery{host: "many.test", recipients: []string{"x@y"}, report: &report{}, resolver: z, timeouts: noTable{}, local: own}
+	d.now = func() time.Time { return clock }
+	seen := map[netip.AddrPort]bool{}
+	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
+		if seen[to] {
+			t.Errorf("%v is tried again", to)
+		}
+		seen[to] = true
+		tried++
+		clock = clock.Add(time.Minute)
+		return nil, sys.ErrTimeout
+	}
+	if v := d.run(); v != noConnection {
+		t.Errorf("verdict %+v", v)
+	}
+	if took := clock.Sub(start); took > connectTime+2*time.Minute || tried < 5 {
+		t.Errorf("tried %d addresses in %v", tried, took)
+	}
+}
+
 // Once a connection stands, what the server says is final.
 func TestFirstConnectionIsFinal(t *testing.T) {
 	tab := &table{}
 	s := &server{script: map[string]string{"greet": "421 busy"}}
-	d := &delivery{host: "two.test", recipients: []string{"x@y"}, report: &report{}, resolver: newZone(), timeouts: tab, local: own}
+	d := &delivery{host: "two.test", recipients: []string{"x@y"}, report: &report{}, resolver: newZone(), timeouts: tab, local: own, now: time.Now}
 	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
 		if to.Addr() == netip.MustParseAddr("192.0.2.1") {
 			return nil, sys.ErrTimeout
@@ -273,7 +303,7 @@ func TestFirstConnectionIsFinal(t *testing.T) {
 }
 
 func TestNoInterfaces(t *testing.T) {
-	d := &delivery{host: "a.test", recipients: []string{"x@y"}, report: &report{}, resolver: newZone(), timeouts: noTable{}}
+	d := &delivery{host: "a.test", recipients: []string{"x@y"}, report: &report{}, resolver: newZone(), timeouts: noTable{}, now: time.Now}
 	d.local = func() (sock.Addresses, error) { return nil, errors.New("no netlink") }
 	if v := d.run(); v != noResources {
 		t.Errorf("verdict %+v", v)

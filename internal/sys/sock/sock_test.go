@@ -203,6 +203,48 @@ func TestListenErrors(t *testing.T) {
 	}
 }
 
+// StopListening frees the port and ends an Accept under way.
+func TestStopListening(t *testing.T) {
+	l, at := listenLoopback(t, "127.0.0.1", 5)
+	failed := make(chan error)
+	go func() {
+		_, _, err := Accept(l)
+		failed <- err
+	}()
+	StopListening(l)
+	select {
+	case err := <-failed:
+		if err == nil || Gone(err) {
+			t.Errorf("Accept = %v", err)
+		}
+	case <-time.After(someTime):
+		t.Fatal("Accept goes on")
+	}
+	if again, err := Listen(at, 5); err != nil {
+		t.Errorf("Listen at the same port = %v", err)
+	} else {
+		again.Close()
+	}
+}
+
+func TestGone(t *testing.T) {
+	tests := []struct {
+		err  error
+		want bool
+	}{
+		{sys.NewError("accept", "", unix.ECONNABORTED), true},
+		{sys.NewError("accept", "", unix.ENETDOWN), true},
+		{sys.NewError("accept", "", unix.EMFILE), false},
+		{sys.NewError("accept", "", unix.EINVAL), false},
+		{io.EOF, false},
+	}
+	for _, tt := range tests {
+		if got := Gone(tt.err); got != tt.want {
+			t.Errorf("Gone(%v) = %v, want %v", tt.err, got, tt.want)
+		}
+	}
+}
+
 func TestNamesOfNoSocket(t *testing.T) {
 	r, w, err := sys.Pipe()
 	if err != nil {
