@@ -30,7 +30,10 @@ const (
 )
 
 // Run is qmail-smtpd.
-func Run(p *prog.Process) int {
+func Run(p *prog.Process) int { return run(p, sock.LocalAddresses) }
+
+// run is Run with the function that finds our own addresses.
+func run(p *prog.Process, localAddresses func() (sock.Addresses, error)) int {
 	sig.Ignore(sig.PIPE)
 	conf, err := readConfig(p.Home, p.Env)
 	limit := conf.timeout
@@ -41,7 +44,7 @@ func Run(p *prog.Process) int {
 	if err != nil {
 		return end(conn, &fatal{smtp.AnswerNoControls})
 	}
-	local, err := sock.LocalAddresses()
+	local, err := localAddresses()
 	if err != nil {
 		return end(conn, &fatal{smtp.AnswerNoLocalIPs})
 	}

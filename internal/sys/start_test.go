@@ -88,3 +88,30 @@ func TestOpenSearchDir(t *testing.T) {
 		t.Errorf("without rights: %v", err)
 	}
 }
+
+// poll(2) takes 31 bits of milliseconds; a longer time limit must not become a
+// short one or none.
+func TestLongWait(t *testing.T) {
+	for _, d := range []time.Duration{1 << 31 * time.Second, 4294968 * time.Second, 24 * time.Hour} {
+		if ms := millis(d, time.Now().Add(d)); ms <= 0 || ms > 1<<31-1 || time.Duration(ms)*time.Millisecond > d+time.Second {
+			t.Errorf("millis(%v) = %d", d, ms)
+		}
+	}
+	if ms := millis(-1, time.Now()); ms != -1 {
+		t.Errorf("millis(-1) = %d", ms)
+	}
+	if ms := millis(0, time.Now()); ms != 0 {
+		t.Errorf("millis(0) = %d", ms)
+	}
+	r, w, err := Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = r.Close(), w.Close() }()
+	if ready, err := r.Wait(Readable, 2*time.Millisecond); ready || err != nil {
+		t.Errorf("Wait = %v, %v", ready, err)
+	}
+	if ready, err := WaitAny([]FD{r}, []int16{Readable}, 2*time.Millisecond); ready[0] || err != nil {
+		t.Errorf("WaitAny = %v, %v", ready, err)
+	}
+}

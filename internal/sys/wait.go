@@ -18,29 +18,28 @@ const (
 func wait(fd int, events int16, d time.Duration) (ready bool, err error) {
 	end := time.Now().Add(d)
 	for {
-		ms := -1
-		if d >= 0 {
-			left := time.Until(end)
-			if left < 0 {
-				left = 0
-			}
-			ms = int((left + time.Millisecond - 1) / time.Millisecond)
-		}
 		p := []unix.PollFd{{Fd: int32(fd), Events: events}}
-		n, err := unix.Poll(p, ms)
+		n, err := unix.Poll(p, millis(d, end))
 		switch {
-		case err == unix.EINTR:
-			if d >= 0 && time.Now().After(end) {
-				return false, nil
-			}
-			continue
-		case err != nil:
+		case err != nil && err != unix.EINTR:
 			return false, fail("poll", "", err)
-		case n > 0:
+		case err == nil && n > 0:
 			return true, nil
+		case d >= 0 && !time.Now().Before(end):
+			return false, nil
 		}
-		return false, nil
 	}
+}
+
+// millis is what poll(2) takes for the time until end, rounded up; -1, for
+// ever, if d is negative. It has 31 bits: longer waits are made of several.
+func millis(d time.Duration, end time.Time) int {
+	if d < 0 {
+		return -1
+	}
+	const longest = 1 << 30
+	left := max(time.Until(end), 0)
+	return int(min((left+time.Millisecond-1)/time.Millisecond, longest))
 }
 
 // Wait waits until the descriptor is Readable or Writable, at most d; a
@@ -58,12 +57,8 @@ func WaitAny(fds []FD, events []int16, d time.Duration) ([]bool, error) {
 	}
 	end := time.Now().Add(d)
 	for {
-		ms := -1
-		if d >= 0 {
-			ms = int((max(time.Until(end), 0) + time.Millisecond - 1) / time.Millisecond)
-		}
-		_, err := unix.Poll(p, ms)
-		if err == unix.EINTR {
+		n, err := unix.Poll(p, millis(d, end))
+		if err == unix.EINTR || err == nil && n == 0 && (d < 0 || time.Now().Before(end)) {
 			continue
 		}
 		ready := make([]bool, len(fds))
