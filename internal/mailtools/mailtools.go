@@ -1,7 +1,8 @@
 // Package mailtools holds the small programs that users, their programs and
 // their .qmail files run: sendmail, forward, preline, maildirmake, bouncesaying,
-// condredirect, except. Each has a Run function of its own; what several of them
-// share is on this page and, for queueing a message again, beside Forward.
+// condredirect, except, qreceipt. Each has a Run function of its own; what
+// several of them share is on this page and, for queueing a message again,
+// beside Forward.
 //
 // Spec: spec/inject.md section 7 (sendmail), spec/local.md section 12 (others).
 package mailtools

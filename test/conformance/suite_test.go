@@ -14,7 +14,7 @@ var programs = map[string][]string{
 	"ext-fastforward": {"fastforward", "setforward", "printforward", "setmaillist", "newinclude", "newaliases"},
 	"ext-tcprules":    {"tcprules", "tcprulescheck"},
 	"ext-tcpserver":   {"tcpserver", "tcprules", "qmail-smtpd"},
-	"qmail-local":     {"qmail-local", "bouncesaying", "condredirect", "except", "forward", "preline"},
+	"qmail-local":     {"qmail-local", "bouncesaying", "condredirect", "except", "forward", "preline", "qreceipt"},
 	"qmail-qread":     {"qmail-qread", "qmail-qstat", "sendmail"},
 	"sendmail":        {"sendmail", "qmail-inject"},
 }
@@ -24,7 +24,7 @@ var programs = map[string][]string{
 // they run. Cases of any other missing program fail.
 var later = []string{
 	"datemail", "ext-fastforward", "maildir2mbox", "mailsubj", "predate",
-	"qmail-pop3d", "qmail-popup", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd", "qreceipt",
+	"qmail-pop3d", "qmail-popup", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
 }
 
 // needs returns the programs of a category.
