@@ -2,7 +2,6 @@ package send
 
 import (
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"goqmail/internal/queue"
@@ -48,7 +47,7 @@ type server struct {
 	pauseTime  time.Duration // shared; sleepPause but in tests
 
 	events   chan event // shared: to loop
-	signals  <-chan syscall.Signal
+	signals  <-chan sig.Signal
 	stop     chan struct{} // shared: closed when no new work is to be begun
 	quit     chan struct{} // shared: closed when loop has ended and nobody listens
 	wake     *waker        // shared: ends or hastens the wait for the trigger
@@ -142,7 +141,7 @@ func (s *server) drain() {
 }
 
 // signal obeys a signal.
-func (s *server) signal(g syscall.Signal) {
+func (s *server) signal(g sig.Signal) {
 	switch g {
 	case sig.TERM:
 		if s.terms++; s.terms == 2 {

@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// A Signal is a signal's number.
+type Signal = syscall.Signal
+
 // Signals that the suite reacts to.
 const (
 	HUP  = syscall.SIGHUP
