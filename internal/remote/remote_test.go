@@ -23,7 +23,7 @@ import (
 )
 
 // A zone answers look-ups from tables. A name that is in none does not exist;
-// the name soft.test fails for now, alias.test is an alias that leads nowhere.
+// soft.test fails temporarily, alias.test is an alias that leads nowhere.
 type zone struct {
 	mx    map[string][]dns.MX
 	a     map[string]string // addresses, separated by blanks

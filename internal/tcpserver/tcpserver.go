@@ -14,7 +14,6 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"goqmail/internal/prog"
@@ -134,7 +133,7 @@ func newServer(o options, p *prog.Process, l sys.FD) *server {
 
 // run serves until a signal comes; then it waits for the connections that have
 // no program yet, but not after a second signal.
-func (s *server) run(term <-chan syscall.Signal) int {
+func (s *server) run(term <-chan sig.Signal) int {
 	s.say(verbose, statusLine(0, s.limit))
 	go s.accept()
 	go s.reap()
