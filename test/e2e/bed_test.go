@@ -112,14 +112,17 @@ func (b *bed) start(args ...string) {
 // startQuietly runs qmail-start and does not wait.
 func (b *bed) startQuietly(args ...string) {
 	b.Helper()
+	b.startCommand(command(home+"/bin/qmail-start", args...))
+}
+
+// startCommand runs a command that becomes qmail-send.
+func (b *bed) startCommand(cmd *exec.Cmd) {
+	b.Helper()
 	if b.daemon != nil {
 		b.Fatal("qmail-send is already running")
 	}
 	r, w, err := os.Pipe()
 	b.must(err)
-	cmd := exec.Command(home+"/bin/qmail-start", args...)
-	cmd.Env = []string{"PATH=" + binPath}
-	cmd.Dir = "/"
 	cmd.Stdout = w
 	b.must(cmd.Start())
 	b.must(w.Close())
