@@ -12,9 +12,6 @@ import (
 // A Signal is a signal's number.
 type Signal = syscall.Signal
 
-// A Signal is the kind of a signal.
-type Signal = syscall.Signal
-
 // Signals that the suite reacts to.
 const (
 	HUP  = syscall.SIGHUP
