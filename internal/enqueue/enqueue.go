@@ -9,7 +9,6 @@ package enqueue
 
 import (
 	"errors"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -93,7 +92,7 @@ func settle() error {
 // hush makes a fatal error in the run-time, which nothing can catch, say nothing
 // and end in SIGABRT, which is exit 81.
 func hush(p *prog.Process) {
-	debug.SetTraceback("crash")
+	prog.AbortOnFatal()
 	if !shield.Active() {
 		_ = p.FD(2).ToNull() // without /dev/null it would be shown; mail is taken all the same
 	}

@@ -31,9 +31,13 @@ type Process struct {
 // that our own bug would bounce mail. SetTraceback("crash") makes it die by
 // SIGABRT instead, which they report as temporary (STYLE section 7).
 func Main(run func(*Process) int) {
-	debug.SetTraceback("crash")
+	AbortOnFatal()
 	os.Exit(run(Self()))
 }
+
+// AbortOnFatal makes a panic, and a fatal error of the run-time that nothing can
+// catch, end in SIGABRT.
+func AbortOnFatal() { debug.SetTraceback("crash") }
 
 // MainSilent is Main for a setuid program: nothing of a panic is shown, and it
 // exits with code.
