@@ -30,6 +30,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	fakes.Play()
 	if err := testkit.Enter(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -48,6 +49,7 @@ type bed struct {
 	daemon  *exec.Cmd // qmail-start, which becomes qmail-send
 	ended   chan error
 	nextUID int
+	path    string // PATH of qmail-start; "" is binPath
 }
 
 // onBed runs f in a world of its own with an installed suite: control/me and
@@ -112,7 +114,11 @@ func (b *bed) start(args ...string) {
 // startQuietly runs qmail-start and does not wait.
 func (b *bed) startQuietly(args ...string) {
 	b.Helper()
-	b.startCommand(command(home+"/bin/qmail-start", args...))
+	cmd := command(home+"/bin/qmail-start", args...)
+	if b.path != "" {
+		cmd.Env = []string{"PATH=" + b.path}
+	}
+	b.startCommand(cmd)
 }
 
 // startCommand runs a command that becomes qmail-send.

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
 	"goqmail/internal/testkit"
@@ -91,6 +92,29 @@ func TestRemoteRouteAndVERP(t *testing.T) {
 			}
 		}
 		b.empty()
+		b.stop()
+	})
+}
+
+// Nobody resolves: mail waits. So it does when the answer is a server's failure.
+func TestNoResolver(t *testing.T) {
+	onBed(t, func(b *bed) {
+		b.start()
+		m := b.send("", "x\n", "joe@far.test")
+		result, text := m.delivery("remote", "joe@far.test")
+		if result != "deferral" || !strings.Contains(text, "(#4.") {
+			t.Errorf("delivery without a resolver = %s %q, want a deferral", result, text)
+		}
+		testkit.StartDNS(t, "127.0.0.1", 53, testkit.DNSZone{"far.test MX": "!2", "far.test A": "!2"})
+		from := b.journal.mark()
+		b.signal(syscall.SIGALRM)
+		result, text, _ = b.report(from, m.n, "remote", "joe@far.test")
+		if result != "deferral" || !strings.Contains(text, "(#4.") {
+			t.Errorf("delivery with SERVFAIL = %s %q, want a deferral", result, text)
+		}
+		if got := b.parts(m.n); got != "mess info remote" {
+			t.Errorf("message has %q, want mess info remote", got)
+		}
 		b.stop()
 	})
 }
