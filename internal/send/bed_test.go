@@ -205,6 +205,7 @@ func (b *bed) queued(info, local, remote, bounce string) queue.ID {
 	for k, text := range map[queue.Kind]string{queue.Info: info, queue.Local: local, queue.Remote: remote, queue.Bounce: bounce} {
 		if text != "" {
 			b.Write("queue/"+k.Path(id), text)
+			b.setTime(k, id, b.now.Load()) // the real clock may be ahead of ours
 		}
 	}
 	return id

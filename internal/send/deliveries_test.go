@@ -54,7 +54,7 @@ func TestJourney(t *testing.T) {
 	b.signals <- 0 // unknown signals do nothing
 	b.advance(399)
 	b.idle(remote)
-	b.advance(1)
+	b.advance(10) // the message was born by the real clock
 	want(remote, 0, "own-b=far.test@mx.example.test", "b@far.test")
 	b.report(remote, 0, 'K', "ok\n")
 	b.gone(id)

@@ -2,6 +2,7 @@ package send
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"goqmail/internal/queue"
@@ -90,7 +91,24 @@ type incoming struct {
 	qp   uint64
 	info *output
 	rcpt [queue.Channels]*output
+
+	unlinked []queue.Kind // left by an earlier attempt, removed by this one
 }
+
+// changed tells whether this attempt made or removed a file in a kind's
+// directory.
+func (in *incoming) changed(k queue.Kind) bool {
+	switch {
+	case slices.Contains(in.unlinked, k), k == queue.Info:
+		return true
+	case k == queue.Local:
+		return in.rcpt[queue.ChanLocal] != nil
+	}
+	return in.rcpt[queue.ChanRemote] != nil
+}
+
+// made are the kinds of file that preprocessing makes.
+var made = [...]queue.Kind{queue.Info, queue.Local, queue.Remote}
 
 // close closes what is open.
 func (in *incoming) close() {
@@ -127,7 +145,9 @@ func (s *server) begin(in *incoming) bool {
 	in.size = st.Size
 	for _, k := range [...]queue.Kind{queue.Local, queue.Remote, queue.Info} {
 		path := k.Path(in.id)
-		if err := s.queue.Unlink(path); err != nil && !sys.IsNotExist(err) {
+		if err := s.queue.Unlink(path); err == nil {
+			in.unlinked = append(in.unlinked, k)
+		} else if !sys.IsNotExist(err) {
 			s.log.notice(sendlog.CannotUnlink, path)
 			return false
 		}
@@ -190,11 +210,11 @@ func (s *server) addRecipient(in *incoming, rt *routes, rcpt string) bool {
 	return len(o.buf) < outputChunk || s.written(o, o.write())
 }
 
-// flush puts the files and their names on disk. A file whose flush failed is
-// not believed: the next scan makes new ones.
+// flush puts the files on disk, and their names; also that a file of an earlier
+// attempt is gone, for it must not come back when todo/N is gone. A file whose
+// flush failed is not believed: the next scan makes new ones.
 func (s *server) flush(in *incoming) bool {
-	made := [...]*output{in.info, in.rcpt[queue.ChanLocal], in.rcpt[queue.ChanRemote]}
-	for _, o := range made {
+	for _, o := range [...]*output{in.info, in.rcpt[queue.ChanLocal], in.rcpt[queue.ChanRemote]} {
 		if o == nil {
 			continue
 		}
@@ -206,11 +226,11 @@ func (s *server) flush(in *incoming) bool {
 			return false
 		}
 	}
-	for _, o := range made {
-		if o == nil {
+	for _, k := range made {
+		if !in.changed(k) {
 			continue
 		}
-		if dir := o.kind.Dir(in.id); s.fsyncDir(dir) != nil {
+		if dir := k.Dir(in.id); s.fsyncDir(dir) != nil {
 			s.log.notice(sendlog.TroubleSyncing, dir)
 			return false
 		}

@@ -211,6 +211,21 @@ func TestTodoFlush(t *testing.T) {
 	}
 }
 
+// TestTodoStaleFlush: the directory of a file that an earlier attempt left is
+// flushed, even if this one makes no file there.
+func TestTodoStaleFlush(t *testing.T) {
+	b := newBed(t)
+	id := b.inject("s@a", "x@mx.example.test")
+	b.Write("queue/"+queue.Remote.Path(id), "Tx@nowhere.test\x00")
+	f := &failOnce{}
+	b.start(1, 1, func(s *server) { s.fsyncDir = f.check })
+	b.command(local)
+	n := id.Sub()
+	if got, want := f.take(), "info/"+n+" local/"+n+" remote/"+n; got != want {
+		t.Errorf("flushed %s, want %s", got, want)
+	}
+}
+
 // TestTodoRedo: files that a crash left beside a todo file are made anew, marks
 // in them do not count.
 func TestTodoRedo(t *testing.T) {
