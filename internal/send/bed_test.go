@@ -160,9 +160,7 @@ func (b *bed) waitEnd() {
 func (b *bed) advance(seconds int64) {
 	b.now.Add(seconds)
 	b.s.post(nudge{})
-	if !b.s.stopped() {
-		b.s.wake.poke()
-	}
+	b.s.wake.Set()
 }
 
 // inject puts a message into todo/ and pulls the trigger.

@@ -80,7 +80,7 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 		return s, sendlog.StartQueueDir
 	}
 	s.fsyncDir = s.queue.SyncDir
-	if s.wake, err = newWaker(); err != nil {
+	if s.wake, err = sys.NewEvent(); err != nil {
 		return s, sendlog.StartMutex // no descriptors left: the mutex could not be opened either
 	}
 	sig.Ignore(sig.PIPE)

@@ -50,7 +50,7 @@ type server struct {
 	signals  <-chan sig.Signal
 	stop     chan struct{} // shared: closed when no new work is to be begun
 	quit     chan struct{} // shared: closed when loop has ended and nobody listens
-	wake     *waker        // shared: ends or hastens the wait for the trigger
+	wake     *sys.Event    // shared: ends the wait for the trigger
 	channels [queue.Channels]*channel
 
 	jobs      int         // jobs that are being worked on
@@ -107,7 +107,7 @@ func (s *server) leave() {
 	if !s.exiting {
 		s.exiting = true
 		close(s.stop)
-		s.wake.close()
+		s.wake.Set()
 	}
 }
 

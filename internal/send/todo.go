@@ -46,7 +46,7 @@ func (s *server) awaitScan(trigger sys.FD, next time.Time) {
 			return
 		}
 		left = min(left, sleepMax*time.Second) // the clock may be set
-		ready, err := sys.WaitAny([]sys.FD{trigger, s.wake.r}, []int16{sys.Readable, sys.Readable}, left)
+		ready, err := sys.WaitAny([]sys.FD{trigger, s.wake.FD()}, []int16{sys.Readable, sys.Readable}, left)
 		if err != nil {
 			s.log.notice(sendlog.TroubleSelect, "")
 			s.pause()
@@ -56,7 +56,7 @@ func (s *server) awaitScan(trigger sys.FD, next time.Time) {
 			return
 		}
 		if ready[1] {
-			s.wake.drain()
+			s.wake.Clear() // stopped, or the clock was changed
 		}
 	}
 }
