@@ -70,6 +70,7 @@ func TestOpenSearchDir(t *testing.T) {
 	if err := os.Chmod(d+"/none", 0); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(d+"/search", 0o700) }) // so that it can be removed
 	s, err := Cwd().OpenSearchDir(d + "/search")
 	if err != nil {
 		t.Fatal(err)
