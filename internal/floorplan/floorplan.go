@@ -78,7 +78,7 @@ var Rooms = map[string]Room{
 	"getpw":      {Program, "qmail-getpw"},
 	"smtpd":      {Program, "qmail-smtpd"},
 	"inject":     {Program, "qmail-inject"},
-	"mailtools":  {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt"},
+	"mailtools":  {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt, predate, datemail"},
 	"cdbtools":   {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
 	"queuetools": {Program, "qmail-qread, qmail-qstat, qmail-tcpto, qmail-tcpok"},
 	"showctl":    {Program, "qmail-showctl"},

@@ -75,6 +75,19 @@ func Date(t int64) string {
 // DateZone is Date with the zone text " -0000", as in Received and Date fields.
 func DateZone(t int64) string { return Date(t) + " -0000" }
 
+// DateLocal is Date with local time that is east seconds ahead of UTC, and the
+// zone text " +HHMM" or " -HHMM", as predate writes it. Seconds of the zone are
+// not shown.
+func DateLocal(t int64, east int) string {
+	sign, minutes := byte('+'), east/60
+	if minutes < 0 {
+		sign, minutes = '-', -minutes
+	}
+	b := append([]byte(Date(t+int64(east))), ' ', sign)
+	b = appendPadded(b, minutes/60, 2)
+	return string(appendPadded(b, minutes%60, 2))
+}
+
 // Stamp is "YYYYMMDDHHMMSS" in UTC, as in Message-ID fields.
 func Stamp(t int64) string {
 	c := civilUTC(t)

@@ -28,6 +28,26 @@ func TestDates(t *testing.T) {
 	}
 }
 
+func TestDateLocal(t *testing.T) {
+	tests := []struct {
+		east int
+		want string
+	}{
+		{0, "1 Jan 2027 00:29:30 +0000"},
+		{3600, "1 Jan 2027 01:29:30 +0100"},
+		{-3600, "31 Dec 2026 23:29:30 -0100"},
+		{-3*3600 - 45*60, "31 Dec 2026 20:44:30 -0345"},
+		{14 * 3600, "1 Jan 2027 14:29:30 +1400"},
+		{45, "1 Jan 2027 00:30:15 +0000"},
+		{-45, "1 Jan 2027 00:28:45 +0000"},
+	}
+	for _, tt := range tests {
+		if got := DateLocal(1798763370, tt.east); got != tt.want {
+			t.Errorf("DateLocal(1798763370, %d) = %q, want %q", tt.east, got, tt.want)
+		}
+	}
+}
+
 func TestLines(t *testing.T) {
 	tests := []struct{ got, want string }{
 		{ReceivedQueue(6133, ByAlias, 1795201436), "Received: (qmail 6133 invoked by alias); 20 Nov 2026 19:03:56 -0000\n"},

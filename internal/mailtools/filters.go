@@ -90,7 +90,7 @@ func ask(p *prog.Process, fatal string, command []string) verdict {
 	proc, err := startCommand(p, command, p.FD(0))
 	switch {
 	case err == nil:
-	case sys.IsNoMemory(err) || sys.IsWouldBlock(err):
+	case noProcess(err):
 		p.Say(2, fatal, "unable to fork: ", sys.ErrText(err), "\n")
 		return undecided
 	case sys.Temporary(err):

@@ -1,10 +1,11 @@
 // Package mailtools holds the small programs that users, their programs and
 // their .qmail files run: sendmail, forward, preline, maildirmake, bouncesaying,
-// condredirect, except, qreceipt. Each has a Run function of its own; what
-// several of them share is on this page and, for queueing a message again,
-// beside Forward.
+// condredirect, except, qreceipt, predate, datemail. Each has a Run function of
+// its own; what several of them share is on this page and, for queueing a
+// message again, beside Forward.
 //
-// Spec: spec/inject.md section 7 (sendmail), spec/local.md section 12 (others).
+// Spec: spec/inject.md sections 7 and 8 (sendmail, predate, datemail),
+// spec/local.md section 12 (the others).
 package mailtools
 
 import (
@@ -32,6 +33,10 @@ func startCommand(p *prog.Process, command []string, stdin sys.FD) (child.Proces
 		Path: command[0], Args: command, Env: p.Env.List(), Files: []sys.FD{stdin, p.FD(1), p.FD(2)},
 	}, search)
 }
+
+// noProcess tells whether startCommand failed because no process is to be had,
+// whatever the command is.
+func noProcess(err error) bool { return sys.IsNoMemory(err) || sys.IsWouldBlock(err) }
 
 // waitCommand waits for a command and returns its exit code. When it has none
 // ok is false, which was said in words that begin with fatal.

@@ -11,6 +11,7 @@ import (
 // programs lists what a category needs in the tree's bin, where that is not one
 // program with the category's name.
 var programs = map[string][]string{
+	"datemail":        {"datemail", "sendmail", "qmail-inject"},
 	"ext-fastforward": {"fastforward", "setforward", "printforward", "setmaillist", "newinclude", "newaliases"},
 	"ext-tcprules":    {"tcprules", "tcprulescheck"},
 	"ext-tcpserver":   {"tcpserver", "tcprules", "qmail-smtpd"},
@@ -23,7 +24,7 @@ var programs = map[string][]string{
 // such a program is missing, its cases are counted and named; once it is there
 // they run. Cases of any other missing program fail.
 var later = []string{
-	"datemail", "ext-fastforward", "maildir2mbox", "mailsubj", "predate",
+	"ext-fastforward", "maildir2mbox", "mailsubj",
 	"qmail-pop3d", "qmail-popup", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
 }
 
