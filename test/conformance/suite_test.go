@@ -15,6 +15,7 @@ var programs = map[string][]string{
 	"ext-fastforward": {"fastforward", "setforward", "printforward", "setmaillist", "newinclude", "newaliases"},
 	"ext-tcprules":    {"tcprules", "tcprulescheck"},
 	"ext-tcpserver":   {"tcpserver", "tcprules", "qmail-smtpd"},
+	"mailsubj":        {"mailsubj", "qmail-inject"},
 	"qmail-local":     {"qmail-local", "bouncesaying", "condredirect", "except", "forward", "preline", "qreceipt"},
 	"qmail-qread":     {"qmail-qread", "qmail-qstat", "sendmail"},
 	"sendmail":        {"sendmail", "qmail-inject"},
@@ -24,7 +25,7 @@ var programs = map[string][]string{
 // such a program is missing, its cases are counted and named; once it is there
 // they run. Cases of any other missing program fail.
 var later = []string{
-	"ext-fastforward", "maildir2mbox", "mailsubj",
+	"ext-fastforward", "maildir2mbox",
 	"qmail-pop3d", "qmail-popup", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
 }
 
