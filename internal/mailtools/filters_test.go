@@ -63,10 +63,10 @@ func TestFilters(t *testing.T) {
 		{"condredirect", Condredirect, []string{"new@x"}, 99, "condredirect: qp N\n"},
 		{"except", Except, nil, 100, ""},
 	}
+	h := testkit.NewHome(t)
 	for _, pr := range programs {
 		for _, tt := range tests {
-			h := testkit.NewHome(t)
-			testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), "0")
+			record(t, h, "0")
 			env := []string{"SENDER=s@x", "DTLINE=D\n", "PATH=/bin:/usr/bin"}
 			got := call(t, pr.run, h.Dir, "Subject: s\n\nb", env, append(append([]string{pr.name}, pr.before...), tt.command...)...)
 			want := result{code: 0, err: strings.ReplaceAll(tt.text, "NAME", pr.name)}
@@ -86,6 +86,16 @@ func TestFilters(t *testing.T) {
 			}
 		}
 	}
+}
+
+// record makes h's queue program one that stores what it gets, below got, and
+// forgets what another got before.
+func record(t *testing.T, h *testkit.Home, status string) {
+	t.Helper()
+	if err := os.RemoveAll(h.Path("got")); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), status)
 }
 
 // withoutNumber has N for the number after "qp ".
@@ -142,9 +152,9 @@ func TestCondredirect(t *testing.T) {
 		{"temporary", "53", []string{"SENDER=", "DTLINE=D\n"},
 			result{111, "", "condredirect: fatal: qq write error or disk full (#4.3.0)\n"}, "F\x00Tnew@x\x00\x00"},
 	}
+	h := testkit.NewHome(t)
 	for _, tt := range tests {
-		h := testkit.NewHome(t)
-		testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), tt.status)
+		record(t, h, tt.status)
 		// The command reads all of the message; it is queued from its beginning.
 		got := call(t, Condredirect, h.Dir, "A: b\n\nc", append(tt.env, "PATH=/bin:/usr/bin"), "condredirect", "new@x", "sh", "-c", "cat >/dev/null")
 		got.err = withoutNumber(got.err)

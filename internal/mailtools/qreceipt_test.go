@@ -44,9 +44,9 @@ func TestQreceipt(t *testing.T) {
 		{"no tokens", noticeField + "me@h\n" + noticeField + "(me\n @h", wrong(noticeField + "(me\n @h\n"), ""},
 		{"wrong field", noticeField + "me@h >\nTo: x\n", wrong(noticeField + "me@h >\n"), ""},
 	}
+	h := testkit.NewHome(t)
 	for _, tt := range tests {
-		h := testkit.NewHome(t)
-		testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), "0")
+		record(t, h, "0")
 		got := call(t, Qreceipt, h.Dir, tt.in, []string{"SENDER=s@x", "PATH=/bin:/usr/bin"}, "qreceipt", "me@h", "ignored")
 		if got != tt.want {
 			t.Errorf("%s = %+v, want %+v", tt.name, got, tt.want)
@@ -79,9 +79,9 @@ func TestQreceiptSender(t *testing.T) {
 		{[]string{"SENDER=s"}, []string{"me@h"}, "31", result{100, "", "qreceipt: fatal: permanent qmail-queue error\n"}, "To: <s>"},
 		{[]string{"SENDER=s"}, []string{"me@h"}, "53", result{111, "", "qreceipt: fatal: temporary qmail-queue error\n"}, "To: <s>"},
 	}
+	h := testkit.NewHome(t)
 	for _, tt := range tests {
-		h := testkit.NewHome(t)
-		testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), tt.status)
+		record(t, h, tt.status)
 		got := call(t, Qreceipt, h.Dir, noticeField+"me@h\n", append(tt.env, "PATH=/bin:/usr/bin"), append([]string{"qreceipt"}, tt.argv...)...)
 		if got != tt.want {
 			t.Errorf("%q, %q = %+v, want %+v", tt.env, tt.argv, got, tt.want)
