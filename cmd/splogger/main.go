@@ -1,11 +1,10 @@
-// Splogger hands log lines to syslog.
+// Splogger hands qmail-send's log to the system's logger.
 //
-//	started by  qmail-start, or a run script
+//	started by  qmail-start, once, or a start script
 //	runs as     qmaill:nofiles
-//	fd 0        log lines
-//	exit        0 at the end of fd 0
-//	trusts      nobody: bytes that are not printable become ?
-//	spec        spec/logs.md, section 3
+//	fd 0        log lines (pipe)
+//	trusts      nobody: lines are bytes
+//	spec        spec/logs.md, "Loggers"
 package main
 
 import (

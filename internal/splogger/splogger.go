@@ -1,146 +1,173 @@
-// Package splogger is splogger: it reads log lines and hands them to syslog with
-// a time stamp of its own, because syslog's has whole seconds only. Spec:
-// spec/logs.md section 3.
+// Package splogger is splogger: it hands lines to the system's logger. Lines
+// are qmail-send's, whose first word tells how bad things are.
+// Spec: spec/logs.md section 3.
 package splogger
 
 import (
+	"bytes"
+	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"goqmail/internal/prog"
-	"goqmail/internal/queue"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 )
 
-// Where syslog listens, and the defaults of the arguments.
+// Exit codes.
 const (
-	device          = "/dev/log"
-	defaultTag      = "splogger"
-	defaultFacility = 2 // mail
+	exitOK     = 0   // the input has ended
+	exitFailed = 111 // the input cannot be read
 )
 
-// Priorities of syslog (RFC 5424, 6.2.1), chosen by how a line begins.
+// Numbers of RFC 3164, 4.1.1.
 const (
-	priorityAlert   = 1
-	priorityWarning = 4
-	priorityInfo    = 6
+	facilityMail    = 2
+	severityAlert   = 1
+	severityWarning = 4
+	severityInfo    = 6
 )
 
-// maxPiece is how many bytes of a line go into one message; the rest follows in
-// further ones.
-const maxPiece = 799
+// pieceMax is how many bytes of a line go into one message; a longer line
+// becomes several.
+const pieceMax = 799
 
-// facilityMask keeps a facility within its bits of a priority (RFC 5424).
-const facilityMask = 0x7f
+// devLog is where the system's logger listens.
+const devLog = "/dev/log"
 
-// Run is splogger.
+// Run is splogger: splogger [TAG [FACILITY]].
 func Run(p *prog.Process) int {
-	tag, facility := defaultTag, uint64(defaultFacility)
+	l := &logger{tag: "splogger", facility: facilityMail, now: p.Now, path: devLog}
 	if len(p.Args) > 1 {
-		tag = p.Args[1]
+		l.tag = p.Args[1]
 	}
 	if len(p.Args) > 2 {
-		facility = queue.LeadingNumber(p.Args[2]) & facilityMask
+		l.facility = number(p.Args[2])
 	}
-	w := &syslog{fd: -1, tag: tag, facility: int(facility)}
-	l := logger{now: p.Now, send: w.send}
-	buf := make([]byte, 4096)
-	for {
-		n, err := p.FD(0).Read(buf)
-		for _, c := range buf[:n] {
-			l.push(c)
-		}
-		if err != nil {
-			return 0 // a last line without its LF is lost, as in C
-		}
+	if err := l.copy(p.FD(0)); err != nil {
+		return p.Die(exitFailed, "splogger: fatal: unable to read input: ", sys.ErrText(err))
 	}
+	return exitOK
 }
 
-// A logger cuts its input into lines and pieces.
+// number reads the decimal digits at the beginning of s; none are 0. The
+// syslog protocol has facilities up to 23; a larger number is cut off there.
+func number(s string) int {
+	n := 0
+	for i := 0; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		n = min(n*10+int(s[i]-'0'), 23)
+	}
+	return n
+}
+
+// A logger sends lines to the socket at path.
 type logger struct {
-	now  func() time.Time
-	send func(now time.Time, priority int, text string)
-
-	line  []byte
-	stamp time.Time // when the first piece of a long line was sent
-	more  bool      // the line had pieces already
-	prio  int
-}
-
-// push takes the next byte.
-func (l *logger) push(c byte) {
-	if c == '\n' {
-		l.flush()
-		l.more = false
-		return
-	}
-	if len(l.line) == maxPiece {
-		l.flush()
-		l.more = true
-	}
-	if c < 32 || c > 126 {
-		c = '?'
-	}
-	l.line = append(l.line, c)
-}
-
-// flush sends the piece that was gathered: "STAMP text", or "STAMP+text" when
-// the line goes on. An empty one is not sent.
-func (l *logger) flush() {
-	if len(l.line) == 0 {
-		return
-	}
-	sep := "+"
-	if !l.more {
-		sep, l.stamp, l.prio = " ", l.now(), priorityOf(string(l.line))
-	}
-	l.send(l.stamp, l.prio, stampText(l.stamp)+sep+string(l.line))
-	l.line = l.line[:0]
-}
-
-// priorityOf is the priority of a line.
-func priorityOf(line string) int {
-	switch {
-	case strings.HasPrefix(line, "alert:"):
-		return priorityAlert
-	case strings.HasPrefix(line, "warning:"):
-		return priorityWarning
-	}
-	return priorityInfo
-}
-
-// stampText is SECONDS.MICROSECONDS, six digits after the point.
-func stampText(t time.Time) string {
-	us := strconv.Itoa(t.Nanosecond() / 1000)
-	return strconv.FormatInt(t.Unix(), 10) + "." + strings.Repeat("0", 6-len(us)) + us
-}
-
-// A syslog sends messages to the system's logger as the C library does:
-// "<PRIORITY>Mmm dd hh:mm:ss TAG: TEXT", local time.
-type syslog struct {
-	fd       sys.FD
 	tag      string
 	facility int
+	now      func() time.Time
+	path     string
+
+	conn     *sock.Local // nil: not connected
+	severity int         // of the line
+	stamp    string      // of the line; "" before its first message
+	piece    []byte      // what is not sent yet
 }
 
-// send sends one message, connecting first if need be, and once more if the
-// logger was restarted. Where nobody listens the message is lost.
-func (s *syslog) send(now time.Time, priority int, text string) {
-	msg := "<" + strconv.Itoa(s.facility<<3|priority) + ">" + now.Format("Jan _2 15:04:05 ") + s.tag + ": " + text
-	for range 2 {
-		if s.fd < 0 {
-			fd, err := sock.DialUnix(device)
-			if err != nil {
-				return
+// copy sends all lines of in. C qmail loses a last line without LF; we do not.
+func (l *logger) copy(in io.Reader) error {
+	buf := make([]byte, 8192)
+	for {
+		n, err := in.Read(buf)
+		for b := buf[:n]; len(b) > 0; {
+			i := bytes.IndexByte(b, '\n')
+			if i < 0 {
+				l.add(b)
+				break
 			}
-			s.fd = fd
+			l.add(b[:i])
+			l.endLine()
+			b = b[i+1:]
 		}
-		if _, err := s.fd.WriteString(msg); err == nil {
+		if err != nil {
+			l.endLine()
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// add adds a part of a line, with "?" for what is no printable character.
+func (l *logger) add(b []byte) {
+	for _, c := range b {
+		if len(l.piece) == pieceMax {
+			l.send()
+		}
+		if c < 32 || c > 126 {
+			c = '?'
+		}
+		l.piece = append(l.piece, c)
+	}
+}
+
+// endLine sends what is left of a line. An empty line is nothing to log.
+func (l *logger) endLine() {
+	if len(l.piece) > 0 {
+		l.send()
+	}
+	l.stamp = ""
+}
+
+// send sends the piece:
+//
+//	<PRIORITY>Mmm DD HH:MM:SS TAG: SECONDS.MICROSECONDS TEXT
+//
+// PRIORITY is 8 times the facility plus the severity. The date is that of the
+// local time zone; the seconds are Unix time. In the second and further
+// messages of a line "+" is in place of the blank before TEXT; they have the
+// stamp and severity of the first.
+func (l *logger) send() {
+	now := l.now()
+	mark := byte('+')
+	if l.stamp == "" {
+		mark = ' '
+		l.severity = severity(l.piece)
+		micro := strconv.Itoa(1000000 + now.Nanosecond()/1000)
+		l.stamp = strconv.FormatInt(now.Unix(), 10) + "." + micro[1:]
+	}
+	b := []byte("<" + strconv.Itoa(l.facility<<3|l.severity) + ">" + now.Local().Format(time.Stamp) + " " + l.tag + ": " + l.stamp)
+	b = append(append(b, mark), l.piece...)
+	l.piece = l.piece[:0]
+	l.deliver(b)
+}
+
+// severity is how bad a line with this beginning is.
+func severity(text []byte) int {
+	switch {
+	case bytes.HasPrefix(text, []byte("warning:")):
+		return severityWarning
+	case bytes.HasPrefix(text, []byte("alert:")):
+		return severityAlert
+	}
+	return severityInfo
+}
+
+// deliver sends a message, over a new connection if the old one fails: the
+// system's logger may have been started again. If nobody listens the message
+// is lost, as with syslog(3): mail must not wait for the log.
+func (l *logger) deliver(message []byte) {
+	if l.conn != nil {
+		if l.conn.Send(message) == nil {
 			return
 		}
-		_ = s.fd.Close() // broken
-		s.fd = -1
+		_ = l.conn.Close() // it is broken
+		l.conn = nil
 	}
+	conn, err := sock.DialLocal(l.path)
+	if err != nil {
+		return
+	}
+	l.conn = conn
+	_ = conn.Send(message) // twice is enough
 }

@@ -1,112 +1,166 @@
 package splogger
 
 import (
-	"fmt"
 	"net"
 	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
-	"goqmail/internal/testkit"
 )
 
-func TestMain(m *testing.M) {
-	if err := testkit.Enter(); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
-
-func TestLines(t *testing.T) {
-	at := time.Unix(1795202756, 746548999)
-	const stamp = "1795202756.746548"
-	long := strings.Repeat("x", 1700)
-	tests := []struct {
-		in   string
-		want []string
-	}{
-		{"status: x\n", []string{"6 " + stamp + " status: x"}},
-		{"warning: y\nalert: z\n", []string{"4 " + stamp + " warning: y", "1 " + stamp + " alert: z"}},
-		{"ta\tb\xffc\x7f\x00\n", []string{"6 " + stamp + " ta?b?c??"}},
-		{" alert: z\n", []string{"6 " + stamp + "  alert: z"}},
-		{"alert: " + long + "\n", []string{
-			"1 " + stamp + " alert: " + long[:maxPiece-7], "1 " + stamp + "+" + long[:maxPiece], "1 " + stamp + "+" + long[:1700-2*maxPiece+7],
-		}},
-		{long[:maxPiece] + "\nnext\n", []string{"6 " + stamp + " " + long[:maxPiece], "6 " + stamp + " next"}},
-		{"\n\nno end", nil},
-	}
-	for _, tt := range tests {
-		var got []string
-		l := logger{now: func() time.Time { return at }, send: func(now time.Time, priority int, text string) {
-			got = append(got, fmt.Sprint(priority, " ", text))
-		}}
-		for i := 0; i < len(tt.in); i++ {
-			l.push(tt.in[i])
-		}
-		if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
-			t.Errorf("%.40q: got %q, want %q", tt.in, got, tt.want)
-		}
-	}
-	if got := stampText(time.Unix(5, 42000)); got != "5.000042" {
-		t.Errorf("stampText = %q", got)
-	}
-}
-
-// TestSyslog runs the program against a logger on /dev/log, as C's was observed
-// (spec/logs.md section 3), and past a restart of it.
-func TestSyslog(t *testing.T) {
-	testkit.InWorld(t, testkit.World{}, func(t *testing.T) {
-		t.Setenv("TZ", "UTC0")
-		r, w, err := sys.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := time.Date(2026, 11, 2, 19, 25, 56, 746548000, time.UTC)
-		time.Local = time.UTC
-		p := &prog.Process{Args: []string{"splogger", "qmail", "3"}, Now: func() time.Time { return at }, FDs: map[int]sys.FD{0: r}}
-		done := make(chan int)
-		server := listen(t)
-		go func() { done <- Run(p) }()
-		for i, line := range []string{"status: x", "warning: y"} {
-			if _, err := w.WriteString(line + "\n"); err != nil {
-				t.Fatal(err)
-			}
-			want := fmt.Sprintf("<%d>Nov  2 19:25:56 qmail: %d.746548 %s", 3<<3|[]int{6, 4}[i], at.Unix(), line)
-			if got := receive(t, server); got != want {
-				t.Errorf("syslog got %q, want %q", got, want)
-			}
-			_ = server.Close() // a restart: the program connects again
-			_ = os.Remove(device)
-			server = listen(t)
-		}
-		_ = w.Close()
-		if code := <-done; code != 0 {
-			t.Errorf("exit %d", code)
-		}
-	})
-}
-
-func listen(t *testing.T) *net.UnixConn {
+// listen is a system's logger at path.
+func listen(t *testing.T, path string) *net.UnixConn {
 	t.Helper()
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: device, Net: "unixgram"})
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
-func receive(t *testing.T, c *net.UnixConn) string {
+// received is what has been sent to c. Unix datagrams arrive at once.
+func received(t *testing.T, c *net.UnixConn) []string {
 	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	var all []string
 	buf := make([]byte, 4096)
-	n, err := c.Read(buf)
+	// The last message, sent from here, tells where to stop.
+	end, err := net.Dial("unixgram", c.LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(buf[:n])
+	defer func() { _ = end.Close() }()
+	if _, err := end.Write([]byte("end")); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(buf[:n]) == "end" {
+			return all
+		}
+		all = append(all, string(buf[:n]))
+	}
+}
+
+// clock gives a new microsecond each time, from 20 November 2026 19:25:56 in a
+// zone five and a half hours east, on.
+func clock(t *testing.T) func() time.Time {
+	old := time.Local
+	time.Local = time.FixedZone("", 19800)
+	t.Cleanup(func() { time.Local = old })
+	n := int64(0)
+	return func() time.Time {
+		n++
+		return time.Unix(1795182956, n*1000+999)
+	}
+}
+
+func TestLines(t *testing.T) {
+	const head = "Nov 20 19:25:56 qmail: 1795182956."
+	x := strings.Repeat("x", 2000)
+	tests := []struct {
+		name, in string
+		want     []string
+	}{
+		{"severities", "status: x\nwarning: y\nalert: z\nwarning\n", []string{
+			"<22>" + head + "000001 status: x", "<20>" + head + "000002 warning: y", "<17>" + head + "000003 alert: z",
+			"<22>" + head + "000004 warning"}},
+		{"strange bytes", "ta\tb\x00c\x7f\xff\r\n", []string{"<22>" + head + "000001 ta?b?c???"}},
+		{"empty lines", "\n\na\n\n", []string{"<22>" + head + "000001 a"}},
+		{"last line without newline", "a\nb", []string{"<22>" + head + "000001 a", "<22>" + head + "000002 b"}},
+		{"just one piece", x[:799] + "\n", []string{"<22>" + head + "000001 " + x[:799]}},
+		{"pieces", "alert:" + x[:1694] + "\nwarning:\n", []string{"<17>" + head + "000001 alert:" + x[:793],
+			"<17>" + head + "000001+" + x[:799], "<17>" + head + "000001+" + x[:102], "<20>" + head + "000004 warning:"}},
+		{"nothing", "", nil},
+	}
+	for _, tt := range tests {
+		for _, reader := range []string{"whole", "bytes"} {
+			path := filepath.Join(t.TempDir(), "log")
+			c := listen(t, path)
+			l := &logger{tag: "qmail", facility: 2, now: clock(t), path: path}
+			var err error
+			if reader == "bytes" {
+				err = l.copy(iotest.OneByteReader(strings.NewReader(tt.in)))
+			} else {
+				err = l.copy(strings.NewReader(tt.in))
+			}
+			if got := received(t, c); err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("%s, %s: %q, %v, want %q", tt.name, reader, got, err, tt.want)
+			}
+		}
+	}
+}
+
+// The system's logger comes, goes, and comes again.
+func TestReconnect(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l := &logger{tag: "t", facility: 3, now: clock(t), path: path}
+	line := func(s string) {
+		l.add([]byte(s))
+		l.endLine()
+	}
+	line("lost")
+	first := listen(t, path)
+	line("one")
+	if got := received(t, first); len(got) != 1 || !strings.HasSuffix(got[0], " one") || !strings.HasPrefix(got[0], "<30>") {
+		t.Errorf("first logger got %q", got)
+	}
+	_ = first.Close()
+	_ = os.Remove(path)
+	line("lost")
+	second := listen(t, path)
+	line("two")
+	line("three")
+	if got := received(t, second); len(got) != 2 || !strings.HasSuffix(got[0], " two") || !strings.HasSuffix(got[1], " three") {
+		t.Errorf("second logger got %q", got)
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for s, want := range map[string]int{"": 0, "3": 3, "17x": 17, "-1": 0, "99999999999999999999": 23} {
+		if got := number(s); got != want {
+			t.Errorf("number(%q) = %d, want %d", s, got, want)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dir.Close() }()
+	out, err := os.Create(filepath.Join(t.TempDir(), "2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
+	run := func(in *os.File) int {
+		return Run(&prog.Process{Args: []string{"splogger", "tag", "3"}, Now: time.Now,
+			FDs: map[int]sys.FD{0: sys.FD(in.Fd()), 2: sys.FD(out.Fd())}})
+	}
+	if code := run(null); code != 0 {
+		t.Errorf("end of input: exit %d", code)
+	}
+	if code := run(dir); code != 111 {
+		t.Errorf("unreadable input: exit %d, want 111", code)
+	}
+	said, err := os.ReadFile(out.Name())
+	if want := "splogger: fatal: unable to read input: is a directory\n"; err != nil || string(said) != want {
+		t.Errorf("said %q, %v, want %q", said, err, want)
+	}
 }
