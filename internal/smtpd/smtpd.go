@@ -40,7 +40,10 @@ func run(p *prog.Process, localAddresses func() (sock.Addresses, error)) int {
 	if err != nil {
 		limit = defaultTimeout * time.Second
 	}
-	conn := commands.NewConn(sys.Timed{FD: p.FD(0), Limit: limit}, sys.Timed{FD: p.FD(1), Limit: limit})
+	conn := commands.NewConn(
+		sys.Timed{FD: p.FD(0), Limit: limit},
+		sys.Timed{FD: p.FD(1), Limit: limit, NotSocket: !p.FD(1).IsSocket()},
+	)
 	if err != nil {
 		return end(conn, &fatal{smtp.AnswerNoControls})
 	}

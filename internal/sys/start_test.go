@@ -116,3 +116,44 @@ func TestLongWait(t *testing.T) {
 		t.Errorf("WaitAny = %v, %v", ready, err)
 	}
 }
+
+// A Timed writer waits for a peer that does not read, on a socket and on a
+// pipe, and gives up after its limit.
+func TestTimedWrite(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pr, pw, err := Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _, _, _ = FD(pair[0]).Close(), FD(pair[1]).Close(), pr.Close(), pw.Close() }()
+	for _, tt := range []struct {
+		name     string
+		in, out  FD
+		isSocket bool
+	}{{"socket", FD(pair[0]), FD(pair[1]), true}, {"pipe", pr, pw, false}} {
+		if got := tt.out.IsSocket(); got != tt.isSocket {
+			t.Errorf("%s: IsSocket() = %v", tt.name, got)
+		}
+		for _, notSocket := range []bool{false, !tt.isSocket} {
+			w := Timed{FD: tt.out, Limit: 20 * time.Millisecond, NotSocket: notSocket}
+			if n, err := w.Write([]byte("hello")); n != 5 || err != nil {
+				t.Errorf("%s: Write = %d, %v", tt.name, n, err)
+			}
+			big := make([]byte, 4<<20)
+			n, err := w.Write(big)
+			if n >= len(big) || err != ErrTimeout {
+				t.Errorf("%s: nobody reads: Write = %d, %v", tt.name, n, err)
+			}
+			for left, buf := n+5, make([]byte, 65536); left > 0; {
+				k, err := tt.in.Read(buf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				left -= k
+			}
+		}
+	}
+}

@@ -72,8 +72,15 @@ func WaitAny(fds []FD, events []int16, d time.Duration) ([]bool, error) {
 // A Timed reads and writes a descriptor with a time limit for each single read
 // and write. A limit of zero or less means none.
 type Timed struct {
-	FD    FD
-	Limit time.Duration
+	FD        FD
+	Limit     time.Duration
+	NotSocket bool // FD is known to be none (IsSocket), which saves a call for each write
+}
+
+// IsSocket tells whether the descriptor is a socket.
+func (fd FD) IsSocket() bool {
+	_, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	return err == nil
 }
 
 // Read reads what is there, waiting at most the limit: ErrTimeout.
@@ -99,32 +106,38 @@ func (t Timed) Write(p []byte) (int, error) {
 		return t.FD.Write(p)
 	}
 	const pipeBuf = 4096
-	done, isSocket := 0, true
+	done, isSocket := 0, !t.NotSocket
+	mustWait := !isSocket // a socket says by itself when it is full
 	for done < len(p) {
-		ready, err := wait(int(t.FD), unix.POLLOUT, t.Limit)
-		if err != nil {
-			return done, err
-		}
-		if !ready {
-			return done, ErrTimeout
+		if mustWait {
+			ready, err := wait(int(t.FD), unix.POLLOUT, t.Limit)
+			if err != nil {
+				return done, err
+			}
+			if !ready {
+				return done, ErrTimeout
+			}
 		}
 		var n int
+		var err error
 		if isSocket {
 			n, err = unix.SendmsgN(int(t.FD), p[done:], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 			if err == unix.ENOTSOCK {
-				isSocket = false
+				isSocket, mustWait = false, true
 				continue
 			}
 		} else {
 			n, err = unix.Write(int(t.FD), p[done:min(len(p), done+pipeBuf)])
 		}
-		if err == unix.EINTR || err == unix.EAGAIN {
-			continue
-		}
-		if err != nil {
+		switch {
+		case err == unix.EAGAIN:
+			mustWait = true
+		case err == unix.EINTR:
+		case err != nil:
 			return done, fail("write", "", err)
+		default:
+			done += n
 		}
-		done += n
 	}
 	return done, nil
 }
