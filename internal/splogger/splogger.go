@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"goqmail/internal/prog"
+	"goqmail/internal/queue"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 )
@@ -23,6 +24,7 @@ const (
 // Numbers of RFC 3164, 4.1.1.
 const (
 	facilityMail    = 2
+	facilityMask    = 0x7f // what of a number syslog(3) takes for a facility
 	severityAlert   = 1
 	severityWarning = 4
 	severityInfo    = 6
@@ -42,22 +44,12 @@ func Run(p *prog.Process) int {
 		l.tag = p.Args[1]
 	}
 	if len(p.Args) > 2 {
-		l.facility = number(p.Args[2])
+		l.facility = int(queue.LeadingNumber(p.Args[2]) & facilityMask)
 	}
 	if err := l.copy(p.FD(0)); err != nil {
 		return p.Die(exitFailed, "splogger: fatal: unable to read input: ", sys.ErrText(err))
 	}
 	return exitOK
-}
-
-// number reads the decimal digits at the beginning of s; none are 0. The
-// syslog protocol has facilities up to 23; a larger number is cut off there.
-func number(s string) int {
-	n := 0
-	for i := 0; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
-		n = min(n*10+int(s[i]-'0'), 23)
-	}
-	return n
 }
 
 // A logger sends lines to the socket at path.

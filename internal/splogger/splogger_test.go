@@ -12,7 +12,15 @@ import (
 
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
+	"goqmail/internal/testkit"
 )
+
+func TestMain(m *testing.M) {
+	if err := testkit.Enter(); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // listen is a system's logger at path.
 func listen(t *testing.T, path string) *net.UnixConn {
@@ -125,12 +133,36 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
-func TestNumber(t *testing.T) {
-	for s, want := range map[string]int{"": 0, "3": 3, "17x": 17, "-1": 0, "99999999999999999999": 23} {
-		if got := number(s); got != want {
-			t.Errorf("number(%q) = %d, want %d", s, got, want)
+// The program itself, as it was observed with C's (spec/logs.md section 3),
+// and past a restart of the system's logger.
+func TestDevLog(t *testing.T) {
+	testkit.InWorld(t, testkit.World{}, func(t *testing.T) {
+		r, w, err := sys.Pipe()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		done := make(chan int)
+		now := clock(t)
+		go func() {
+			done <- Run(&prog.Process{Args: []string{"splogger", "qmail", "3"}, Now: now, FDs: map[int]sys.FD{0: r}})
+		}()
+		buf := make([]byte, 4096)
+		for i, want := range []string{"<30>Nov 20 19:25:56 qmail: 1795182956.000001 status: x", "<28>Nov 20 19:25:56 qmail: 1795182956.000002 warning: y"} {
+			server := listen(t, devLog)
+			if _, err := w.WriteString([]string{"status: x\n", "warning: y\n"}[i]); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := server.Read(buf); err != nil || string(buf[:n]) != want {
+				t.Errorf("/dev/log got %q, %v, want %q", buf[:n], err, want)
+			}
+			_ = server.Close()
+			_ = os.Remove(devLog)
+		}
+		_ = w.Close()
+		if code := <-done; code != 0 {
+			t.Errorf("exit %d", code)
+		}
+	})
 }
 
 func TestRun(t *testing.T) {
