@@ -2,6 +2,7 @@ package send
 
 import (
 	"strings"
+	"sync"
 
 	"goqmail/internal/address"
 	"goqmail/internal/header"
@@ -86,14 +87,14 @@ func paragraph(rcpt, report string) []byte {
 	return append(p, '\n')
 }
 
-// injectBounce queues the bounce of a message whose recipients are all done and
-// removes bounce/N. It reports whether the message can end; it cannot when
-// anything failed, and is tried again later.
+// bounce queues the bounce of a message whose recipients are all done, removes
+// bounce/N and ends the message. It reports false when anything failed: it is
+// tried again later.
 //
 //	C1: bounce/N                             a crash here: all of this again
 //	C2: bounce/N, the bounce is queued       a crash here: the bounce is sent twice
 //	C3: bounce/N unlinked                    a crash here: the message ends at start
-func (s *server) injectBounce(id queue.ID) bool {
+func (s *server) bounce(id queue.ID) bool {
 	path := queue.Bounce.Path(id)
 	sender, _, err := s.readInfo(id)
 	if err != nil {
@@ -103,23 +104,26 @@ func (s *server) injectBounce(id queue.ID) bool {
 	b, ok := s.set.bounceFor(sender)
 	if !ok {
 		s.log.put(sendlog.Triple(nil, path))
-	} else if !s.queueBounce(id, b) {
-		return false
+	} else {
+		m, err := qq.Open(qq.Config{Home: s.home, Env: s.env, NoStderr: true})
+		if err != nil {
+			s.log.notice(sendlog.CannotStartQueue, "")
+			return false
+		}
+		defer s.own.begin(m.PID())()
+		if !s.inject(m, id, b) {
+			return false
+		}
 	}
 	if s.queue.Unlink(path) != nil {
 		s.log.notice(sendlog.CannotUnlink, path)
 		return false
 	}
-	return true
+	return s.end(id)
 }
 
-// queueBounce hands the bounce to the queue program.
-func (s *server) queueBounce(id queue.ID, b bounce) bool {
-	m, err := qq.Open(qq.Config{Home: s.home, Env: s.env, NoStderr: true})
-	if err != nil {
-		s.log.notice(sendlog.CannotStartQueue, "")
-		return false
-	}
+// inject gives the bounce to the queue program.
+func (s *server) inject(m *qq.Message, id queue.ID, b bounce) bool {
 	_, _ = m.Write([]byte(b.head(s.set, s.clock()))) // errors show in Close
 	s.copyInto(m, queue.Bounce.Path(id))
 	_, _ = m.Write([]byte(b.middle()))
@@ -146,4 +150,47 @@ func (s *server) copyInto(m *qq.Message, path string) {
 	if err := copyAll(m, fd); err != nil {
 		m.Fail()
 	}
+}
+
+// An ownBounces knows the queue programs that were given a bounce and whose
+// message has not ended yet. The new message can be in todo/ before its queue
+// program has exited; preprocessing then waits a moment, so that the log and
+// qmail-clean see the end of the old message first, as with C qmail, where the
+// same process does both.
+type ownBounces struct {
+	mu    sync.Mutex
+	ended map[int]chan struct{} // by the pid of the queue program
+}
+
+// begin notes a queue program; the function that it returns says that the old
+// message has ended.
+func (o *ownBounces) begin(pid int) (end func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended == nil {
+		o.ended = map[int]chan struct{}{}
+	}
+	ended := make(chan struct{})
+	o.ended[pid] = ended
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.ended, pid)
+		close(ended)
+	}
+}
+
+// end is closed when the message that queue program pid has a bounce of has
+// ended; nil when there is none.
+func (o *ownBounces) end(pid uint64) <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ended[int(pid)]
+}
+
+// none tells whether no bounce is on its way.
+func (o *ownBounces) none() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.ended) == 0
 }

@@ -61,7 +61,7 @@ func (s *server) nextBounce() {
 			s.bounces = nil
 		}
 		s.bouncing++
-		go func() { s.post(bounced{id, s.injectBounce(id) && s.end(id)}) }()
+		go func() { s.post(bounced{id, s.bounce(id)}) }()
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	sleepSysfail = 123   // before a failed disk operation is tried again
 	sleepPause   = 10    // after opendir or a bounce file failed
 	sleepHurry   = 5     // after a second TERM, for work other than deliveries
+	sleepOwn     = 10    // at most, for the end of a message whose bounce is in todo/ already
 
 	finishMax   = 32   // messages being finished at one time
 	bounceMax   = 4    // bounces being injected at one time
@@ -38,6 +39,7 @@ type server struct {
 	set      *settings               // shared
 	clean    *cleaner                // shared
 	routes   atomic.Pointer[routes]  // shared; replaced by loop
+	own      ownBounces              // shared
 	fsync    func(sys.FD) error      // shared; a test makes it fail
 	fsyncDir func(path string) error // shared; likewise
 

@@ -129,9 +129,41 @@ func (s *server) preprocess(id queue.ID) {
 	}
 	in := &incoming{id: id, todo: fd}
 	defer in.close()
+	if !s.awaitOwn(fd) {
+		return
+	}
 	if s.begin(in) && s.copyEnvelope(in) && s.flush(in) {
 		s.commit(in)
 	}
+}
+
+// awaitOwn waits for the end of the message that todo/N is a bounce of, if it is
+// one and that has not ended; false means that work is to stop. Queue programs
+// are told apart by the pid in the second record.
+func (s *server) awaitOwn(todo sys.FD) bool {
+	if s.own.none() {
+		return true
+	}
+	var b [64]byte
+	n, _ := todo.ReadAt(b[:], 0) // an error shows again when the file is read
+	_, rest, _ := queue.NextRecord(b[:n])
+	rec, _, ok := queue.NextRecord(rest)
+	if !ok || rec.Letter != queue.LetterPID {
+		return true
+	}
+	end := s.own.end(queue.LeadingNumber(rec.Text))
+	if end == nil {
+		return true
+	}
+	t := time.NewTimer(sleepOwn * time.Second)
+	defer t.Stop()
+	select {
+	case <-end:
+	case <-t.C:
+	case <-s.stop:
+		return false
+	}
+	return true
 }
 
 // begin removes what an earlier attempt left, and makes the info file.

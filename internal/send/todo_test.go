@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"goqmail/internal/pipe"
@@ -244,6 +245,76 @@ func TestTodoRedo(t *testing.T) {
 	b.gone(id)
 }
 
+// TestOwnBounce: the message that bounced ends before its bounce is
+// preprocessed, even if the queue program is slow to exit.
+func TestOwnBounce(t *testing.T) {
+	b := newBed(t)
+	mess := queue.ID(b.AddMessage("bounce"))
+	testkit.Script(t, b.Path("bin/qmail-queue"), fmt.Sprintf(`cat >/dev/null
+cd queue
+{ printf 'u1\0p%%d\0' $$; printf 'F\0Ts@mx.example.test\0'; } >pid/new
+mv pid/new todo/%d
+printf x >lock/trigger
+read nothing <go
+exit 0`, mess))
+	check(t, syscall.Mkfifo(b.Path("queue/go"), 0o600))
+	id := b.queued("Fs@mx.example.test\x00", "", "", "<x@y>:\nno\n\n")
+	b.start(1, 1)
+	b.until("the bounce", func() bool { return b.has(queue.Todo, mess) })
+	b.pull()
+	fd, err := os.OpenFile(b.Path("queue/go"), os.O_WRONLY, 0) // waits for the reader
+	check(t, err)
+	check(t, fd.Close())
+	b.command(local)
+	if got, want := b.clean.requests(), fmt.Sprintf("foop/%d todo/%d", id, mess); got != want {
+		t.Errorf("requests %s, want %s", got, want)
+	}
+	log := b.log.all()
+	if strings.Index(log, fmt.Sprintf("end msg %d", id)) > strings.Index(log, fmt.Sprintf("new msg %d", mess)) {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+func TestAwaitOwn(t *testing.T) {
+	dir, err := sys.OpenDir(t.TempDir())
+	check(t, err)
+	defer func() { _ = dir.Close() }()
+	fd, err := dir.Open("todo", sys.ReadWrite|sys.Create, 0o600)
+	check(t, err)
+	defer func() { _ = fd.Close() }()
+	s := &server{stop: make(chan struct{})}
+	for _, text := range []string{"", "u1", "u1\x00p", "u1\x00x77\x00", "u1\x00p78\x00", "p77\x00u1\x00"} {
+		check(t, fd.Truncate(0))
+		_, err = fd.WriteAt([]byte(text), 0)
+		check(t, err)
+		end := s.own.begin(77)
+		if !s.awaitOwn(fd) {
+			t.Errorf("awaitOwn(%q) = false", text)
+		}
+		end()
+	}
+	_, err = fd.WriteAt(queue.AppendOrigin(nil, 7796, 77), 0)
+	check(t, err)
+	for _, want := range []bool{true, false} {
+		end := s.own.begin(77)
+		got := make(chan bool)
+		go func() { got <- s.awaitOwn(fd) }()
+		select {
+		case <-got:
+			t.Error("awaitOwn did not wait")
+		default:
+		}
+		if want {
+			end()
+		} else {
+			close(s.stop)
+		}
+		if g := <-got; g != want {
+			t.Errorf("awaitOwn() = %v, want %v", g, want)
+		}
+	}
+}
+
 // TestTodoNames: names that are not numbers stay for ever, in silence; one with
 // leading zeros is no message's.
 func TestTodoNames(t *testing.T) {
@@ -269,7 +340,8 @@ func TestTodoOddEnvelopes(t *testing.T) {
 	b.start(1, 1)
 	odd := func(todo string) queue.ID {
 		id := queue.ID(b.AddMessage("x"))
-		b.Write("queue/"+queue.Todo.Path(id), todo)
+		b.Write("queue/pid/new", todo)
+		check(t, os.Rename(b.Path("queue/pid/new"), b.path(queue.Todo, id)))
 		b.pull()
 		return id
 	}
