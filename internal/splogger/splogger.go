@@ -65,7 +65,8 @@ type logger struct {
 	piece    []byte      // what is not sent yet
 }
 
-// copy sends all lines of in. C qmail loses a last line without LF; we do not.
+// copy sends all lines of in. The rest of a last line without LF is not sent, as
+// in C: whoever wrote it did not finish it.
 func (l *logger) copy(in io.Reader) error {
 	buf := make([]byte, 8192)
 	for {
@@ -81,7 +82,6 @@ func (l *logger) copy(in io.Reader) error {
 			b = b[i+1:]
 		}
 		if err != nil {
-			l.endLine()
 			if err == io.EOF {
 				return nil
 			}

@@ -84,7 +84,7 @@ func TestLines(t *testing.T) {
 			"<22>" + head + "000004 warning"}},
 		{"strange bytes", "ta\tb\x00c\x7f\xff\r\n", []string{"<22>" + head + "000001 ta?b?c???"}},
 		{"empty lines", "\n\na\n\n", []string{"<22>" + head + "000001 a"}},
-		{"last line without newline", "a\nb", []string{"<22>" + head + "000001 a", "<22>" + head + "000002 b"}},
+		{"last line without newline", "a\nb", []string{"<22>" + head + "000001 a"}},
 		{"just one piece", x[:799] + "\n", []string{"<22>" + head + "000001 " + x[:799]}},
 		{"pieces", "alert:" + x[:1694] + "\nwarning:\n", []string{"<17>" + head + "000001 alert:" + x[:793],
 			"<17>" + head + "000001+" + x[:799], "<17>" + head + "000001+" + x[:102], "<20>" + head + "000004 warning:"}},

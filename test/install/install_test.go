@@ -219,7 +219,7 @@ func TestQuickstart(t *testing.T) {
 		}
 		eventually(t, "no process of the suite is left", func() bool {
 			// Nobody waits for them in this world: what has ended has no command line.
-			out, _ := run(t, "/", "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aE 'qmail-send|qmail-lspawn|tcpserver|multilog'")
+			out, _ := run(t, "/", "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aE '[q]mail-send|[q]mail-lspawn|[t]cpserver|[m]ultilog'")
 			return out == ""
 		})
 	})
