@@ -137,7 +137,27 @@ func ReturnPath(sender string) string {
 	} else {
 		sender = address.Quote(sender)
 	}
-	return "Return-Path: <" + noNewline(sender) + ">\n"
+	return returnPath + noNewline(sender) + ">\n"
+}
+
+// returnPath is what a Return-Path line begins with.
+const returnPath = "Return-Path: <"
+
+// ParseReturnPath is the sender in a line as ReturnPath makes it, still quoted.
+// ok is false for a line that does not begin so. The line's last byte but for
+// the LF is not looked at, as in qmail.
+func ParseReturnPath(line []byte) (sender string, ok bool) {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+	}
+	n := len(returnPath)
+	switch {
+	case len(line) <= n || string(line[:n]) != returnPath:
+		return "", false
+	case line[n] == '>':
+		return "", true
+	}
+	return string(line[n : len(line)-1]), true
 }
 
 // FromLine is the From_ line of an mbox with its LF: blanks, tabs and newlines

@@ -67,6 +67,49 @@ func TestLines(t *testing.T) {
 	}
 }
 
+var returnPathTests = []struct {
+	line, sender string
+	ok           bool
+}{
+	{"Return-Path: <s@x>\n", "s@x", true},
+	{"Return-Path: <s@x>", "s@x", true},
+	{"Return-Path: <>\n", "", true},
+	{"Return-Path: <> (bounce)\n", "", true},
+	{"Return-Path: <\"a\tb\"@c>\n", "\"a\tb\"@c", true},
+	{"Return-Path: <s@x\n", "s@", true}, // the last byte is taken for >
+	{"Return-Path: <s@x> \n", "s@x>", true},
+	{"Return-Path: <\n", "", false},
+	{"Return-Path: <", "", false},
+	{"Return-Path: \n", "", false},
+	{"Return-Path:<s@x>\n", "", false},
+	{"return-path: <s@x>\n", "", false},
+	{"", "", false},
+	{"\n", "", false},
+}
+
+func TestParseReturnPath(t *testing.T) {
+	for _, tt := range returnPathTests {
+		if sender, ok := ParseReturnPath([]byte(tt.line)); sender != tt.sender || ok != tt.ok {
+			t.Errorf("ParseReturnPath(%q) = %q, %v, want %q, %v", tt.line, sender, ok, tt.sender, tt.ok)
+		}
+	}
+}
+
+// FuzzReturnPath: what ReturnPath wrote is read back, quotes and all.
+func FuzzReturnPath(f *testing.F) {
+	for _, tt := range returnPathTests {
+		f.Add(tt.sender)
+		f.Add(tt.line)
+	}
+	f.Fuzz(func(t *testing.T, sender string) {
+		line := ReturnPath(sender)
+		got, ok := ParseReturnPath([]byte(line))
+		if want := line[len(returnPath) : len(line)-2]; got != want || !ok {
+			t.Errorf("ParseReturnPath(%q) = %q, %v, want %q", line, got, ok, want)
+		}
+	})
+}
+
 func TestHops(t *testing.T) {
 	tests := []struct {
 		in   string

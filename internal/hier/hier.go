@@ -136,6 +136,7 @@ var programs = []program{
 	{"forward", 0o755, false}, {"preline", 0o755, false}, {"maildirmake", 0o755, false},
 	{"bouncesaying", 0o755, false}, {"condredirect", 0o755, false}, {"except", 0o755, false},
 	{"qreceipt", 0o755, false}, {"predate", 0o755, false}, {"datemail", 0o755, false}, {"mailsubj", 0o755, true},
+	{"maildir2mbox", 0o755, false},
 	{"tcpserver", 0o755, false}, {"tcprules", 0o755, false}, {"tcprulescheck", 0o755, false},
 	{"multilog", 0o755, false}, {"setuidgid", 0o755, false},
 	{"qmail-queue", 0o4711, false}, // last: what feeds the queue is exchanged when all the rest is new

@@ -1,5 +1,6 @@
-// Package maildir delivers into Maildirs: directories with tmp, new and cur, one
-// file for each message, no locks. Spec: spec/local.md section 6.
+// Package maildir delivers into Maildirs and lists them: directories with tmp,
+// new and cur, one file for each message, no locks. Spec: spec/local.md sections
+// 6 and 12.
 //
 // A delivery makes tmp/NAME, and when that is complete and on disk, links it to
 // new/NAME. NAME is TIME.PID.HOST, unique because no two processes of a host

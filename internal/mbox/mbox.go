@@ -1,7 +1,8 @@
-// Package mbox appends to mboxes: files in which each message is a line
+// Package mbox adds to mboxes: files in which each message is a line
 // "From SENDER DATE", the message with lines that look like that one quoted, and
-// an empty line. Writers keep out of each other's way with flock. Spec:
-// spec/local.md section 6.
+// an empty line. Writers keep out of each other's way with flock. Append adds a
+// message in place; Extend adds any number by a new file that takes the place of
+// the old one. Spec: spec/local.md sections 6 and 12.
 package mbox
 
 import (
@@ -23,26 +24,28 @@ const minFD = 3
 // bufSize is how much of a message is read at once, in bytes.
 const bufSize = 64 << 10
 
-// A Stage says where appending failed.
+// A Stage says where adding failed.
 type Stage int
 
 // The stages.
 const (
-	Open  Stage = iota + 1 // the mbox cannot be opened
-	Lock                   // another process held the lock for LockTime
-	Read                   // the message cannot be read
-	Write                  // the mbox cannot be written or flushed
+	Open   Stage = iota + 1 // the mbox cannot be opened
+	Lock                    // another process held the lock for LockTime
+	Read                    // the message, or the old mbox, cannot be read
+	Write                   // the mbox, or Extend's tmp, cannot be written or flushed
+	Create                  // Extend's tmp cannot be created; the error may be ErrSame
+	Move                    // tmp cannot take the place of the mbox
 )
 
-// An Error is a failed Append. The mbox is as it was, unless it could not be
-// locked or cut back.
+// An Error is a failed Append or Extend. The mbox is as it was, unless Append
+// could not lock it or cut it back, or Extend failed in Move.
 type Error struct {
 	Stage Stage
 	Err   error // for Lock: sys.ErrTimeout
 }
 
 func (e *Error) Error() string {
-	return [...]string{Open: "open", Lock: "lock", Read: "read message", Write: "write"}[e.Stage] + ": " + e.Err.Error()
+	return [...]string{Open: "open", Lock: "lock", Read: "read", Write: "write", Create: "create", Move: "replace"}[e.Stage] + ": " + e.Err.Error()
 }
 
 // Unwrap gives the error of the system call.

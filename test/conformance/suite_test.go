@@ -25,7 +25,7 @@ var programs = map[string][]string{
 // such a program is missing, its cases are counted and named; once it is there
 // they run. Cases of any other missing program fail.
 var later = []string{
-	"ext-fastforward", "maildir2mbox",
+	"ext-fastforward",
 	"qmail-pop3d", "qmail-popup", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
 }
 
