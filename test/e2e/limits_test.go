@@ -16,7 +16,7 @@ import (
 func TestLockAndLimit(t *testing.T) {
 	onBed(t, func(b *bed) {
 		ann := b.user("ann")
-		ann.dotQmail("", "|sleep 1000 & ls -l /proc/$$/fd | grep -c qmail.lock; exit 0\n")
+		ann.dotQmail("", "|ls -l /proc/self/fd 2>/dev/null | grep -c qmail.lock; sleep 1000 & exit 0\n")
 		flock, lock := testkit.LookTool(t, "flock"), "/run/qmail.lock"
 		free := func() bool { return command(flock, "-n", lock, "true").Run() == nil }
 		b.startCommand(command("/bin/sh", "-c", "exec 9>>"+lock+"; "+flock+" -n 9; ulimit -d 64000; exec "+
