@@ -84,7 +84,8 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 		return s, sendlog.StartMutex // no descriptors left: the mutex could not be opened either
 	}
 	sig.Ignore(sig.PIPE)
-	s.signals = sig.Notify(sig.TERM, sig.ALRM, sig.HUP)
+	src := sig.Watch(sig.TERM, sig.ALRM, sig.HUP)
+	s.signals, s.sync = src.C, src.Sync
 	sys.Umask(umask)
 	if notice := s.lock(); notice != "" {
 		return s, notice

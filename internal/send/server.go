@@ -28,6 +28,9 @@ const (
 	eventsAtOne = 256  // events taken before the passes go on
 )
 
+// longSleep is a sleep after which sync is worth its cost.
+const longSleep = 5 * time.Millisecond
+
 // A server is qmail-send at work. Its fields belong to the goroutine that runs
 // loop, apart from those marked shared, which others read as well.
 type server struct {
@@ -50,6 +53,7 @@ type server struct {
 
 	events   chan event // shared: to loop
 	signals  <-chan sig.Signal
+	sync     func()        // shared: makes signals that were sent before the call appear in signals
 	stop     chan struct{} // shared: closed when no new work is to be begun
 	quit     chan struct{} // shared: closed when loop has ended and nobody listens
 	wake     *sys.Event    // shared: ends the wait for the trigger
@@ -131,11 +135,22 @@ func (s *server) loop() {
 // drain takes signals and events that are there, without waiting.
 func (s *server) drain() {
 	for range eventsAtOne {
+		s.takeSignals()
+		select {
+		case e := <-s.events:
+			e.apply(s)
+		default:
+			return
+		}
+	}
+}
+
+// takeSignals obeys the signals that are there: before events, as C qmail does.
+func (s *server) takeSignals() {
+	for {
 		select {
 		case g := <-s.signals:
 			s.signal(g)
-		case e := <-s.events:
-			e.apply(s)
 		default:
 			return
 		}
@@ -199,8 +214,12 @@ func (s *server) finished() bool {
 	return !busy
 }
 
-// sleep waits for a signal, an event, or the time of the next entry.
+// sleep waits for a signal, an event, or the time of the next entry. An event
+// that ends a long sleep may have been caused by somebody who sent a signal
+// just before; the signal counts first. When there is much to do nobody can
+// tell, and the cost of looking is saved.
 func (s *server) sleep() {
+	began := time.Now()
 	now := s.clock()
 	timer := time.NewTimer(time.Duration(max(s.nextTime(now)-now, 0)+sleepFuzz) * time.Second)
 	defer timer.Stop()
@@ -208,6 +227,10 @@ func (s *server) sleep() {
 	case g := <-s.signals:
 		s.signal(g)
 	case e := <-s.events:
+		if time.Since(began) >= longSleep {
+			s.sync()
+		}
+		s.takeSignals()
 		e.apply(s)
 	case <-timer.C:
 	}

@@ -40,6 +40,7 @@ func (s *server) watchTodo() {
 
 // awaitScan waits for the trigger, the time, or the end of work.
 func (s *server) awaitScan(trigger sys.FD, next time.Time) {
+	began := time.Now()
 	for !s.stopped() {
 		left := next.Sub(s.now())
 		if left <= 0 {
@@ -53,6 +54,9 @@ func (s *server) awaitScan(trigger sys.FD, next time.Time) {
 			return
 		}
 		if ready[0] {
+			if time.Since(began) >= longSleep {
+				s.obeySignals()
+			}
 			return
 		}
 		if ready[1] {
@@ -60,6 +64,23 @@ func (s *server) awaitScan(trigger sys.FD, next time.Time) {
 		}
 	}
 }
+
+// obeySignals returns when loop has obeyed the signals that were sent before:
+// mail that comes after a SIGHUP goes where the new control files say.
+func (s *server) obeySignals() {
+	s.sync()
+	done := make(signalsObeyed)
+	s.post(done)
+	select {
+	case <-done:
+	case <-s.quit:
+	}
+}
+
+// signalsObeyed is closed when loop takes it, which it does after the signals.
+type signalsObeyed chan struct{}
+
+func (e signalsObeyed) apply(*server) { close(e) }
 
 // pause waits a while, or until work ends.
 func (s *server) pause() {
