@@ -217,7 +217,7 @@ func (in *installer) stage(it hier.Item) error {
 	if err != nil {
 		return step("create", full, err)
 	}
-	if err = copyTo(fd, it.Source); err != nil {
+	if err = fill(fd, it); err != nil {
 		err = step("copy", it.Source, err)
 	}
 	if err == nil && in.asRoot {
@@ -231,6 +231,18 @@ func (in *installer) stage(it hier.Item) error {
 	}
 	if cerr := fd.Close(); err == nil {
 		err = step("close", full, cerr)
+	}
+	return err
+}
+
+// fill writes the item's content.
+func fill(fd sys.FD, it hier.Item) error {
+	if literal(it) {
+		return copyTo(fd, it.Source)
+	}
+	b, err := localText(it.Source)
+	if err == nil {
+		_, err = fd.Write(b)
 	}
 	return err
 }

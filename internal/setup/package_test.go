@@ -179,3 +179,32 @@ func TestQueueOnlyNeedsTheHome(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+// TestUninstallAfterInterruptedSetup: an interrupted setup may leave copies
+// under staging names; uninstall removes these too.
+func TestUninstallAfterInterruptedSetup(t *testing.T) {
+	dest := t.TempDir()
+	root := dest + "/var/qmail"
+	buildTree(t, "one")
+	if err := install(root); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bin/.qmail-queue.old", "bin/.qmail-send.new", "man/man7/.qmail.7.new"} {
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, done := process(t, []string{"DESTDIR=" + dest}, "uninstall")
+	code := Run(p)
+	if _, errs := done(); code != 0 || errs != "" {
+		t.Errorf("uninstall: exit %d, %q", code, errs)
+	}
+	for _, gone := range []string{"bin", "boot", "man", "doc"} {
+		if _, err := os.Lstat(filepath.Join(root, gone)); !os.IsNotExist(err) {
+			t.Errorf("%s is still there", gone)
+		}
+	}
+	if _, err := os.Stat(root + "/queue/mess/0"); err != nil {
+		t.Errorf("the queue: %v", err)
+	}
+}
