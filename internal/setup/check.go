@@ -123,8 +123,8 @@ func uninstall(p *prog.Process, _ []string) int {
 		return fatal(p, me, "open", root, err)
 	}
 	in := &installer{root: root, dir: d}
-	in.clean(items, hier.StageName) // an interrupted setup may have left them,
-	in.clean(items, hier.OldName)   // a setuid qmail-queue among them
+	in.clean(items, hier.StageName)        // an interrupted setup may have left them,
+	in.clean(items, hier.OldName)          // a setuid qmail-queue among them
 	for i := len(items) - 1; i >= 0; i-- { // qmail-queue first: nothing new enters
 		if err := d.Unlink(items[i].Path()); err != nil && !sys.IsNotExist(err) {
 			return fatal(p, me, "unlink", root+"/"+items[i].Path(), err)
