@@ -60,7 +60,7 @@ func Run(p *prog.Process) int {
 // take queues the message on descriptors 0 and 1 and wakes qmail-send.
 func take(p *prog.Process, dir *sys.Dir, uid uint32, who string) int {
 	j := &job{
-		store: diskStore{dir}, message: p.FD(0), envelope: p.FD(1), noMessage: p.FD(0).WasClosed(),
+		store: diskStore{dir}, message: p.FD(0), envelope: p.FD(1), noMessage: wasClosed(p.FD(0)),
 		uid: uid, pid: sys.Getpid(), who: who, start: p.Now().Unix(),
 	}
 	code := j.run()
@@ -68,6 +68,15 @@ func take(p *prog.Process, dir *sys.Dir, uid uint32, who string) int {
 		trigger.Pull(dir)
 	}
 	return code
+}
+
+// wasClosed tells whether the program was started without its message, which must
+// not count as an empty one.
+func wasClosed(message sys.FD) bool {
+	if shield.Active() {
+		return shield.StdinClosed()
+	}
+	return message.WasClosed()
 }
 
 // settle makes the process independent of how it was started: signals, umask,
@@ -101,19 +110,21 @@ func hush(p *prog.Process) {
 // invoker says in the words of the Received line who runs the program, by its
 // real uid. All three accounts must exist, whoever it is.
 func invoker(t *accounts.Table, uid uint32) (string, error) {
-	who := header.ByUID + strconv.FormatUint(uint64(uid), 10)
-	// The first match counts, so the accounts are gone through from the last.
+	who := ""
 	for _, a := range [...]struct {
 		user role.User
 		text string
-	}{{role.Send, header.ByBounce}, {role.Daemon, header.ByNetwork}, {role.Alias, header.ByAlias}} {
+	}{{role.Alias, header.ByAlias}, {role.Daemon, header.ByNetwork}, {role.Send, header.ByBounce}} {
 		n, err := t.UID(a.user)
 		if err != nil {
 			return "", err
 		}
-		if n == uid {
+		if n == uid && who == "" {
 			who = a.text
 		}
+	}
+	if who == "" {
+		who = header.ByUID + strconv.FormatUint(uint64(uid), 10)
 	}
 	return who, nil
 }

@@ -454,7 +454,7 @@ func TestRunWhole(t *testing.T) {
 		if err := os.WriteFile(accounts.PasswdFile, []byte("root:x:0:0::/:/bin/sh\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		bad("no accounts", "fatal: unable to find user qmails\n", queue.ExitSetID)
+		bad("no accounts", "fatal: unable to find user alias\n", queue.ExitSetID)
 		gone(t, accounts.PasswdFile)
 		testkit.Occupied(t, accounts.PasswdFile)
 		bad("accounts unreadable", "", queue.ExitConfig)

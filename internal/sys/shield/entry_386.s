@@ -12,6 +12,11 @@ scrub:
 	ADDL	$4, SI
 	JMP	scrub
 clean:
+	MOVL	$221, AX	// fcntl64(0, F_GETFD)
+	MOVL	$0, BX
+	MOVL	$1, CX
+	INT	$0x80
+	MOVL	AX, ·stdin(SB)
 	MOVL	$221, AX	// fcntl64(2, F_DUPFD_CLOEXEC, 3)
 	MOVL	$2, BX
 	MOVL	$1030, CX

@@ -14,6 +14,11 @@ scrub:
 	ADDQ	$8, BX
 	JMP	scrub
 clean:
+	MOVL	$72, AX		// fcntl(0, F_GETFD)
+	MOVL	$0, DI
+	MOVL	$1, SI
+	SYSCALL
+	MOVL	AX, ·stdin(SB)
 	MOVL	$72, AX		// fcntl(2, F_DUPFD_CLOEXEC, 3)
 	MOVL	$2, DI
 	MOVL	$1030, SI

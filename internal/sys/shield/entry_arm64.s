@@ -13,6 +13,11 @@ scrub:
 	ADD	$8, R1
 	JMP	scrub
 clean:
+	MOVD	$0, R0		// fcntl(0, F_GETFD)
+	MOVD	$1, R1
+	MOVD	$25, R8
+	SVC
+	MOVW	R0, ·stdin(SB)
 	MOVD	$2, R0		// fcntl(2, F_DUPFD_CLOEXEC, 3)
 	MOVD	$1030, R1
 	MOVD	$3, R2

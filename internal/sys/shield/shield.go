@@ -8,6 +8,9 @@
 //   - Descriptor 2 is moved to a number of 3 or more and replaced by /dev/null,
 //     so that the texts of fatal errors, goroutine dumps among them, go nowhere.
 //
+// It also looks whether descriptor 0 is closed, which nobody can tell any more
+// once the run-time has put /dev/null in its place.
+//
 // A program gets it by importing the package and being linked with
 //
 //	-ldflags '-E goqmail_shield'
@@ -23,6 +26,14 @@ import "goqmail/internal/sys"
 // closed or could not be moved; 0 when the shield was not the entry point. The
 // machine code sets it.
 var stderr int32
+
+// stdin is descriptor 0's flags, or a negative error number if it was closed.
+// The machine code sets it.
+var stdin int32
+
+// StdinClosed tells whether the program was started without descriptor 0, if the
+// shield is Active.
+func StdinClosed() bool { return stdin < 0 }
 
 // Active tells whether the program was entered through the shield.
 func Active() bool { return stderr != 0 }

@@ -32,10 +32,10 @@ func TestShield(t *testing.T) {
 		args             []string
 		wantOut, wantErr string
 	}{
-		{"no environment", []string{}, nil, "args [] env [] active true\n", "for the caller\n"},
+		{"no environment", []string{}, nil, "args [] env [] active true stdin closed false\n", "for the caller\n"},
 		{
 			"run-time's variables", []string{"GOMAXPROCS=1000000", "GOMEMLIMIT=1", "GOGC=1", "GODEBUG=gctrace=1,inittrace=1", "GOTRACEBACK=crash", "A=b"},
-			[]string{"x", ""}, "args [\"x\" \"\"] env [] active true\n", "for the caller\n",
+			[]string{"x", ""}, "args [\"x\" \"\"] env [] active true stdin closed false\n", "for the caller\n",
 		},
 	}
 	for _, tt := range tests {
@@ -45,6 +45,12 @@ func TestShield(t *testing.T) {
 		_ = cmd.Run() // it panics
 		if out.String() != tt.wantOut || errs.String() != tt.wantErr {
 			t.Errorf("%s: output %q, on descriptor 2 %q, want %q, %q", tt.name, out.String(), errs.String(), tt.wantOut, tt.wantErr)
+		}
+	}
+	for redirect, want := range map[string]string{"<&-": "true", "<>/dev/null": "false", "</dev/null": "false"} {
+		out, _ := exec.Command("/bin/sh", "-c", path+" "+redirect).Output() // it panics
+		if !bytes.HasSuffix(out, []byte(" active true stdin closed "+want+"\n")) {
+			t.Errorf("started with %s: output %q, want closed %s", redirect, out, want)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	fmt.Printf("args %q env %q active %v\n", os.Args[1:], os.Environ(), shield.Active())
+	fmt.Printf("args %q env %q active %v stdin closed %v\n", os.Args[1:], os.Environ(), shield.Active(), shield.StdinClosed())
 	if fd := shield.Stderr(); fd >= 0 {
 		_, _ = fd.WriteString("for the caller\n")
 	}
