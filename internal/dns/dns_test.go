@@ -203,6 +203,36 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// A server that sends more than the query offers, and not truncated, is heard.
+func TestLargeDatagram(t *testing.T) {
+	list := make([]string, 900)
+	for i := range list {
+		list[i] = fmt.Sprintf("10.0.%d.%d", i/256, i%256)
+	}
+	s := testkit.StartDNS(t, "127.0.0.1", 0, testkit.DNSZone{"x.test A": "10.1.1.1", "y.test A": strings.Join(list, ", ")})
+	var whole []byte
+	s.Mangle(func(query, answer []byte, tcp bool) [][]byte {
+		if tcp {
+			whole = answer
+		}
+		if whole == nil {
+			return [][]byte{answer}
+		}
+		m := slices.Clone(whole)
+		copy(m, query[:2])
+		return [][]byte{m}
+	})
+	r := New(quick(s))
+	for i := range 2 { // by TCP, then what came so by UDP
+		if a, err := r.A("y.test"); len(a) != len(list) || err != nil {
+			t.Errorf("look-up %d: %d addresses, %v", i, len(a), err)
+		}
+	}
+	if q := s.Queries(); !slices.Equal(q, []string{"y.test A", "y.test A tcp", "y.test A"}) {
+		t.Errorf("queries %q", q)
+	}
+}
+
 // What hostile or broken servers send; none of it may be believed.
 func TestHostileAnswers(t *testing.T) {
 	patch := func(at int, b ...byte) func([]byte) []byte {
@@ -266,7 +296,7 @@ func TestHostileAnswers(t *testing.T) {
 
 // Servers that do not understand EDNS, or are deaf for it, are asked without.
 func TestNoEDNS(t *testing.T) {
-	for _, how := range []string{"FORMERR", "NOTIMP", "BADVERS", "silence"} {
+	for _, how := range []string{"FORMERR", "SERVFAIL", "NOTIMP", "BADVERS", "rubbish", "silence", "silence, one attempt"} {
 		s := testkit.StartDNS(t, "127.0.0.1", 0, testkit.DNSZone{"x.test A": "127.0.0.9"})
 		s.Mangle(func(query, answer []byte, _ bool) [][]byte {
 			if query[11] == 0 { // no additional record
@@ -278,18 +308,33 @@ func TestNoEDNS(t *testing.T) {
 			case "FORMERR":
 				m[3], m[5] = m[3]|1, 0
 				m = m[:12] // no question repeated
+			case "SERVFAIL":
+				m[3] |= 2
 			case "NOTIMP":
 				m[3] |= 4
+			case "rubbish":
+				m[7] = 9
 			case "BADVERS":
 				m[11] = 1
 				m = append(m, 0, 0, 41, 4, 0, 1, 0, 0, 0, 0, 0)
-			case "silence":
+			default:
 				return nil
 			}
 			return [][]byte{m}
 		})
-		if got := lookups["A"](New(quick(s)), "x.test"); got != "[127.0.0.9]" {
-			t.Errorf("%s: A = %s", how, got)
+		c := quick(s)
+		if how == "silence, one attempt" {
+			c.Attempts = 1
+		}
+		r := New(c)
+		for range 3 {
+			if got := lookups["A"](r, "x.test"); got != "[127.0.0.9]" {
+				t.Errorf("%s: A = %s", how, got)
+			}
+		}
+		// Only the first look-up may find it out.
+		if n := len(s.Queries()); n > 4 {
+			t.Errorf("%s: %d queries for 3 look-ups", how, n)
 		}
 	}
 }

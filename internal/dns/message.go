@@ -13,7 +13,7 @@ import (
 const (
 	plainSize = 512   // largest answer by UDP without EDNS (RFC 1035, 4.2.1)
 	ednsSize  = 1232  // what we offer by EDNS: fits unfragmented everywhere
-	tcpSize   = 65535 // largest answer by TCP
+	tcpSize   = 65535 // largest answer by TCP; some servers send as much by UDP, unasked
 )
 
 // An MX is a mail exchanger of a domain. Host has no final dot; it is empty

@@ -41,7 +41,7 @@ const minTimeout = time.Second
 type Resolver struct {
 	config  Config
 	first   int       // index of the server to ask first: the last that answered
-	plain   bool      // a server did not understand EDNS
+	plain   bool      // ask without EDNS: a server did not understand it
 	lookups int       // so far
 	end     time.Time // when MaxTime is over; zero before the first look-up
 
@@ -51,8 +51,11 @@ type Resolver struct {
 }
 
 // New makes a Resolver with a configuration; see System for the usual one.
+//
+// Where each server is asked only once, EDNS is left alone: nothing would be
+// left for servers that are deaf for it.
 func New(c Config) *Resolver {
-	r := &Resolver{config: c, now: sys.Now, exchange: sock.Exchange}
+	r := &Resolver{config: c, plain: c.Attempts < 2, now: sys.Now, exchange: sock.Exchange}
 	if c.Rotate && len(c.Servers) > 1 {
 		if v, err := sock.Random(); err == nil {
 			r.first = int(v % uint64(len(c.Servers)))
@@ -114,6 +117,7 @@ func (r *Resolver) ask(q dnsmessage.Question) (answer, error) {
 			a, err := r.askServer(servers[i], q, end, r.plain || round > 0)
 			if err == nil && usable(a) {
 				r.first = i
+				r.plain = r.plain || round > 0 // who was silent may be deaf: do not wait again
 				return a, nil
 			}
 			failed[i] = err == nil || !sys.IsTimeout(err)
@@ -131,15 +135,31 @@ func usable(a answer) bool {
 const badVersion = 16
 
 // askServer asks one server, by TCP if the answer does not fit a datagram, and
-// once more without EDNS if the server did not understand that.
+// once more without EDNS if the server may not have understood that.
 func (r *Resolver) askServer(server netip.AddrPort, q dnsmessage.Question, end time.Time, plain bool) (answer, error) {
 	a, err := r.askOnce(server, q, end, plain)
-	if err == nil && !plain && (a.rcode == dnsmessage.RCodeFormatError || a.rcode == dnsmessage.RCodeNotImplemented || a.rcode == badVersion) {
-		if a, err = r.askOnce(server, q, end, true); err == nil {
-			r.plain = true
-		}
+	if plain || !mayBeEDNS(a, err) {
+		return a, err
+	}
+	a, err = r.askOnce(server, q, end, true)
+	if err == nil && usable(a) {
+		r.plain = true
 	}
 	return a, err
+}
+
+// mayBeEDNS tells whether a server failed in a way in which some fail that do
+// not know EDNS: besides the codes meant for it (RFC 6891, 7) server failure
+// and an answer that cannot be read.
+func mayBeEDNS(a answer, err error) bool {
+	if err != nil {
+		return err == errFormat
+	}
+	switch a.rcode {
+	case dnsmessage.RCodeFormatError, dnsmessage.RCodeServerFailure, dnsmessage.RCodeNotImplemented, badVersion:
+		return true
+	}
+	return false
 }
 
 // askOnce sends one query and waits for its answer until end.
@@ -156,7 +176,7 @@ func (r *Resolver) askOnce(server netip.AddrPort, q dnsmessage.Question, end tim
 	if !r.config.TCP {
 		var a answer
 		var bad error
-		_, err = r.exchange(server, query, make([]byte, ednsSize), r.left(end), func(msg []byte) bool {
+		_, err = r.exchange(server, query, make([]byte, tcpSize), r.left(end), func(msg []byte) bool {
 			a, bad = decode(msg, id, q)
 			return bad != errStray
 		})

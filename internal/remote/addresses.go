@@ -98,8 +98,8 @@ func (d *delivery) exchangers() ([]target, verdict) {
 	var to []target
 	soft := false
 	for _, m := range sorted(mx) {
-		if ip, ok := address.ParseIPv4(m.Host); ok {
-			to = append(to, target{netip.AddrFrom4(ip), int(m.Pref)})
+		if ip, ok := literal(m.Host); ok {
+			to = append(to, target{ip, int(m.Pref)})
 			continue
 		}
 		ips, err := d.resolver.A(m.Host)
