@@ -7,6 +7,7 @@ package control
 
 import (
 	"bytes"
+	"strings"
 
 	"goqmail/internal/address"
 	"goqmail/internal/sys"
@@ -26,16 +27,25 @@ type Reader struct {
 // Open opens home/control and reads the file me, which most programs fall back
 // on. A missing control directory is an error; a missing me is not.
 func Open(home string) (*Reader, error) {
-	dir, err := sys.OpenDir(home + "/control")
+	r, err := OpenWithoutMe(home)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{dir: dir}
 	if r.me, r.meOK, err = r.Line("me"); err != nil {
-		_ = dir.Close() // the first error counts
+		r.Close() // the first error counts
 		return nil, err
 	}
 	return r, nil
+}
+
+// OpenWithoutMe is Open for a program that knows me already: the file is not
+// read, and counts as absent.
+func OpenWithoutMe(home string) (*Reader, error) {
+	dir, err := sys.Cwd().OpenSearchDir(home + "/control")
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{dir: dir}, nil
 }
 
 // Close gives the directory back.
@@ -105,15 +115,23 @@ func (r *Reader) Int(name string, def int) (int, error) {
 
 // List is every line with blanks and tabs taken off its end; empty lines and
 // lines that begin with # are left out. ok is false when the file is absent.
+//
+// C qmail: a NUL in a line ends an entry, and a line that begins with one is
+// left out. Names with a NUL would break the records they are put into.
 func (r *Reader) List(name string) (lines []string, ok bool, err error) {
 	b, ok, err := r.read(name)
 	if !ok {
 		return nil, false, err
 	}
-	return ParseList(b), true, nil
+	for _, line := range ParseList(b) {
+		if line[0] != 0 {
+			lines = append(lines, strings.Split(line, "\x00")...)
+		}
+	}
+	return lines, true, nil
 }
 
-// ParseList applies List's rule to the content of a file.
+// ParseList applies List's rule to the content of a file, but that of NULs.
 func ParseList(b []byte) []string {
 	var lines []string
 	for len(b) > 0 {

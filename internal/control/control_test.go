@@ -35,6 +35,7 @@ func TestRules(t *testing.T) {
 	h := home(t, map[string]string{
 		"me": "mx.example.test \t\nsecond\n", "empty": "", "lead": "  x y\r \n", "noeol": "v", "broken": "DIR",
 		"int": "12abc\n", "neg": "-1\n", "big": "99999999999999999999\n", "list": "a \n#no\n\n \t\n b\nlast", "three": "3000000000\n",
+		"nul": "a\x00b \n\x00c\nd\x00\n",
 	})
 	r, err := Open(h)
 	if err != nil {
@@ -66,6 +67,9 @@ func TestRules(t *testing.T) {
 	}
 	if got, ok, err := r.List("list"); !reflect.DeepEqual(got, []string{"a", " b", "last"}) || !ok || err != nil {
 		t.Errorf("List = %q, %v, %v", got, ok, err)
+	}
+	if got, ok, err := r.List("nul"); !reflect.DeepEqual(got, []string{"a", "b", "d", ""}) || !ok || err != nil {
+		t.Errorf("List with NULs = %q, %v, %v", got, ok, err)
 	}
 	if _, _, err := r.Line("broken"); err == nil {
 		t.Error("a directory counts as absent or empty")
