@@ -232,11 +232,12 @@ func (in *injector) addedFields() (out []byte, err error) {
 			".qmail@"+in.conf.idhost+">\n"...)
 	}
 	if !m.seen.has(from) {
-		line, err := in.conf.fromField(prefix + "From")
+		line, err := in.conf.fromField()
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, line...)
+		// C qmail: a Resent-From is filled, and named in an error, as From.
+		out = append(append(out, prefix...), line...)
 	}
 	if !m.seen.hasAny(to, cc) {
 		out = append(out, prefix+"Cc: recipient list not shown: ;\n"...)
@@ -247,8 +248,8 @@ func (in *injector) addedFields() (out []byte, err error) {
 	return out, nil
 }
 
-// fromField makes a From or Resent-From field of the user's name and address.
-func (c *config) fromField(name string) ([]byte, error) {
+// fromField makes a From field of the user's name and address.
+func (c *config) fromField() ([]byte, error) {
 	var before, after token822.List
 	switch {
 	case !c.hasName:
@@ -258,7 +259,7 @@ func (c *config) fromField(name string) ([]byte, error) {
 		before = token822.List{{Kind: token822.Quoted, Text: c.name}, {Kind: token822.Left}}
 		after = token822.List{{Kind: token822.Right}}
 	}
-	text := addressField(name, c.user, c.host, c.hasHost, before, after)
+	text := addressField("From", c.user, c.host, c.hasHost, before, after)
 	out, err := c.rewrite(text, func(string) {})
 	if err != nil {
 		return nil, errParse(string(text))

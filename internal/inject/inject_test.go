@@ -164,6 +164,13 @@ func TestQueued(t *testing.T) {
 			"Fanonymous@mx.example.test\x00\x00",
 		},
 		{
+			"a long Resent-From is folded where From is", nil, []string{"QMAILHOST=" + strings.Repeat("h", 36) + ".test, b@c.test, d@e.test"},
+			"Resent-To: a@b.c\nResent-Date: D\nResent-Message-ID: M\n",
+			"Resent-From: anonymous@" + strings.Repeat("h", 36) + ".test, b@c.test, d@e.test\n" +
+				"Resent-To: a@b.c\nResent-Date: D\nResent-Message-ID: M\n",
+			"Fd@e.test\x00Ta@b.c\x00\x00",
+		},
+		{
 			"fields that go", nil, []string{"QMAILINJECT=fis"},
 			"From: a@b.c\nMessage-ID: M\nReturn-Path: r@s.t\nContent-Length: 5\nDate: D\nTo: d@e.f\n\n",
 			id() + "From: anonymous@mx.example.test\nDate: D\nTo: d@e.f\n\n",
@@ -290,6 +297,8 @@ func TestFailures(t *testing.T) {
 		{"bad Return-Path, last line", "0", nil, nil, "Return-Path: ]", nil, 100, "fatal: unable to parse this line:\nReturn-Path: ]\n"},
 		{"bad QMAILHOST", "0", nil, []string{"QMAILHOST=:"}, in, nil, 100, "fatal: unable to parse this line:\nReturn-Path: anonymous@:\n"},
 		{"bad QMAILHOST, own sender", "0", []string{"-fx"}, []string{"QMAILHOST=:"}, in, nil, 100,
+			"fatal: unable to parse this line:\nFrom: anonymous@:\n"},
+		{"bad QMAILHOST, resent", "0", []string{"-fx"}, []string{"QMAILHOST=:"}, "Resent-To: a@b.c\n", nil, 100,
 			"fatal: unable to parse this line:\nFrom: anonymous@:\n"},
 		{"bad defaultdomain", "0", nil, nil, in, func(r *session) { r.home.Control("defaultdomain", "(\n") }, 100,
 			"fatal: unable to parse this line:\n.("},
