@@ -3,6 +3,7 @@ package dotqmail
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -89,7 +90,7 @@ func TestCandidates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var got []string
-		for _, c := range Candidates(tt.dash, tt.ext) {
+		for c := range Candidates(tt.dash, tt.ext) {
 			s := c.Name
 			if c.HasDefault {
 				s += "=" + c.Default
@@ -102,6 +103,28 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
+// TestCandidatesLong: names too long for a file are left out, and a hostile
+// extension does not take the square of its length in memory.
+func TestCandidatesLong(t *testing.T) {
+	ext := strings.Repeat("-", 200000)
+	n, longest := 0, 0
+	for c := range Candidates("-", ext) {
+		n, longest = n+1, max(longest, len(c.Name))
+	}
+	if want := maxPath - len(".qmail-default") + 1; n != want || longest != maxPath {
+		t.Errorf("%d candidates, the longest of %d bytes; want %d, %d", n, longest, want, maxPath)
+	}
+	fits := strings.Repeat("x", maxPath-len(".qmail-"))
+	for _, tt := range []struct {
+		ext  string
+		want int
+	}{{fits, 2}, {fits + "x", 1}} {
+		if got := len(slices.Collect(Candidates("-", tt.ext))); got != tt.want {
+			t.Errorf("%d candidates for %d bytes, want %d", got, len(tt.ext), tt.want)
+		}
+	}
+}
+
 // FuzzCandidates: every name but the first is the prefix, a part of the
 // extension and "default", and $DEFAULT is the rest of it.
 func FuzzCandidates(f *testing.F) {
@@ -109,7 +132,10 @@ func FuzzCandidates(f *testing.F) {
 	f.Add("", "Default")
 	f.Add("-/", "x.y-")
 	f.Fuzz(func(t *testing.T, dash, ext string) {
-		all := Candidates(dash, ext)
+		all := slices.Collect(Candidates(dash, ext))
+		if len(dash)+len(ext) > maxPath-len(prefix)-len(defaultWord) {
+			return // some are left out
+		}
 		if want := ".qmail" + dash + SafeExt(ext); all[0].Name != want {
 			t.Fatalf("first candidate %q, want %q", all[0].Name, want)
 		}

@@ -1,6 +1,10 @@
 package dotqmail
 
-import "goqmail/internal/address"
+import (
+	"iter"
+
+	"goqmail/internal/address"
+)
 
 // Parts of names. All are relative to the home directory.
 const (
@@ -37,6 +41,9 @@ func SafeExt(ext string) string {
 	return string(b)
 }
 
+// maxPath is the longest name that open(2) takes, in bytes without its NUL.
+const maxPath = 4095
+
 // Candidates lists the names for dash and ext in the order in which they are
 // tried: the extension itself, then each shorter one that ends in - or is
 // empty, with "default" after it. So ext a-b with dash - gives
@@ -45,19 +52,30 @@ func SafeExt(ext string) string {
 //
 // The first name's extension may itself end in "default"; then it stands for
 // those seven bytes of ext.
-func Candidates(dash, ext string) []Candidate {
-	safe := SafeExt(ext)
-	first := Candidate{Name: prefix + dash + safe}
-	if n := len(safe) - len(defaultWord); n >= 0 && safe[n:] == defaultWord {
-		first.Default, first.HasDefault = ext[n:], true
-	}
-	out := []Candidate{first}
-	for i := len(safe); i >= 0; i-- {
-		if i == 0 || safe[i-1] == '-' {
-			out = append(out, Candidate{Name: prefix + dash + safe[:i] + defaultWord, Default: ext[i:], HasDefault: true})
+//
+// Names that no file can have are left out, and each is made when its turn
+// comes: all those of an extension of 100000 dashes would be 5 GB.
+func Candidates(dash, ext string) iter.Seq[Candidate] {
+	return func(yield func(Candidate) bool) {
+		stem := prefix + dash + SafeExt(ext)
+		first := Candidate{Name: stem}
+		if n := len(ext) - len(defaultWord); n >= 0 && stem[len(stem)-len(defaultWord):] == defaultWord {
+			first.Default, first.HasDefault = ext[n:], true
+		}
+		if len(stem) <= maxPath && !yield(first) {
+			return
+		}
+		least := len(stem) - len(ext)
+		for i := len(ext); i >= 0; i-- {
+			n := least + i
+			if i > 0 && ext[i-1] != '-' || n+len(defaultWord) > maxPath {
+				continue
+			}
+			if !yield(Candidate{Name: stem[:n] + defaultWord, Default: ext[i:], HasDefault: true}) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // OwnerName is the file whose existence changes the sender of forwards, and

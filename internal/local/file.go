@@ -18,7 +18,7 @@ type dotFile struct {
 // $DEFAULT. A user without any gets the default delivery; an extension without
 // any does not exist.
 func (d *delivery) findFile() (dotFile, error) {
-	for _, c := range dotqmail.Candidates(d.dash, d.ext) {
+	for c := range dotqmail.Candidates(d.dash, d.ext) {
 		f, err := d.openFile(c.Name)
 		if err != nil {
 			return dotFile{}, err

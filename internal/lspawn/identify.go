@@ -1,6 +1,7 @@
 package lspawn
 
 import (
+	"errors"
 	"io"
 
 	"goqmail/internal/assign"
@@ -10,9 +11,9 @@ import (
 	"goqmail/internal/sys/child"
 )
 
-// maxNughde is how much of qmail-getpw's output is kept, in bytes; more is not
-// six fields that any account could have.
-const maxNughde = 64 << 10
+// maxNughde is how much of qmail-getpw's output is kept, in bytes. The extension
+// in it may be as long as a local part in a command.
+const maxNughde = pipe.CommandMax + 64<<10
 
 // identify finds who receives the local part: what users/cdb says, else what
 // qmail-getpw finds. code is not 0 if that is not to be found out.
@@ -56,7 +57,10 @@ func search(r io.ReaderAt, size int64, local string) (who pipe.Nughde, found boo
 		return who, false, exitAssign
 	}
 	who, found, err = assign.Lookup(db, local)
-	if err != nil {
+	switch {
+	case errors.Is(err, pipe.ErrFormat): // a record without its six fields
+		return pipe.Nughde{}, false, exitBug
+	case err != nil:
 		return pipe.Nughde{}, false, exitAssign
 	}
 	return who, found, 0

@@ -179,6 +179,15 @@ func TestAssignments(t *testing.T) {
 			t.Errorf("trailing blanks: started as %v", b.ids)
 		}
 	}
+	// Records without their six fields.
+	b.database(func(put func(key, data []byte) error) error {
+		return errors.Join(put([]byte("!short\x00"), []byte("j\x001\x001")), put([]byte("!s-"), []byte("j\x001\x001\x00/h")), put(nil, []byte("-")))
+	})
+	for _, box := range []string{"short", "s-x"} {
+		if got := b.deliver("s", box+"@h"); got != "ZInternal qmail-lspawn bug.\n" {
+			t.Errorf("short record: box %q: report %q", box, got)
+		}
+	}
 	b.assign("+joe-:f6joe:1:1:/j:-::\n.\n")
 	if got := b.deliver("s", "ann@h"); got != "Kjoe,-,ann" {
 		t.Errorf("not assigned: %q, want what qmail-getpw says", got)
@@ -260,8 +269,9 @@ func TestGetpw(t *testing.T) {
 		{"looked up", `[ "$1" = joe ] && printf 'joe\0001\0001\000/\000\000\000'`, "K"},
 		{"more than six fields", `printf 'joe\0001\0001\000/\000\000\000more'`, "K"},
 		{"five fields", `printf 'joe\0001\0001\000/\000\000'`, "ZInternal qmail-lspawn bug.\n"},
+		{"a long extension", `printf 'joe\0001\0001\000/\000-\000'; head -c 100000 /dev/zero | tr '\0' x; printf '\000'`, "K"},
 		{"nothing", `exit 0`, "ZInternal qmail-lspawn bug.\n"},
-		{"endless", `head -c 1000000 /dev/zero | tr '\0' x`, "ZInternal qmail-lspawn bug.\n"},
+		{"endless", `head -c 3000000 /dev/zero | tr '\0' x`, "ZInternal qmail-lspawn bug.\n"},
 		{"root", `printf 'root\0000\0000\000/\000\000\000'`, "ZNot allowed to perform deliveries as root.\n"},
 		{"killed", `kill -9 $$`, "ZTemporary failure in qmail-lspawn.\n"},
 		{"run-time failure", `exit 2`, "ZTemporary failure in qmail-lspawn.\n"},
