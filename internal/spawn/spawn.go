@@ -67,6 +67,7 @@ const queued = 16
 // reports of deliveries that still run are dropped then, and qmail-send, or the
 // next one, repeats those deliveries.
 func (e *Engine) Serve(commands, reports sys.FD) {
+	_ = sys.PreparePipes() // if it fails, deliveries do as well, and say so
 	e.busy = make([]atomic.Bool, e.Slots)
 	e.outgoing = make(chan pipe.Report, queued)
 	written := make(chan struct{})

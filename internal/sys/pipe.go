@@ -28,6 +28,19 @@ func ChildPipe() (*PipeReader, FD, error) {
 	return &PipeReader{os.NewFile(uintptr(r), "pipe")}, w, nil
 }
 
+// PreparePipes makes ready what every ChildPipe needs, once and for good. The
+// run-time needs two descriptors for its poller with the first one, and ends
+// the process if it does not get them: a program that may run out of descriptors
+// later calls this at its start.
+func PreparePipes() error {
+	r, w, err := ChildPipe()
+	if err != nil {
+		return err
+	}
+	_, _ = r.Close(), w.Close() // nothing was written
+	return nil
+}
+
 // Read reads what is there, at least one byte; io.EOF when every holder of the
 // write end has closed it.
 func (r *PipeReader) Read(p []byte) (int, error) {
