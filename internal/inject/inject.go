@@ -73,6 +73,7 @@ type injector struct {
 
 // Run is qmail-inject.
 func Run(p *prog.Process) int {
+	prog.KeepSmall() // a header field is held in memory several times
 	err := run(p)
 	if err == nil {
 		return exitOK

@@ -39,6 +39,14 @@ func Main(run func(*Process) int) {
 // catch, end in SIGABRT.
 func AbortOnFatal() { debug.SetTraceback("crash") }
 
+// smallHeap is the heap, in bytes, from which on KeepSmall saves memory.
+const smallHeap = 32 << 20
+
+// KeepSmall makes the run-time give memory back early once there is much of it,
+// at the price of processor time: for programs that hold what strangers send,
+// and end soon.
+func KeepSmall() { debug.SetMemoryLimit(smallHeap) }
+
 // MainSilent is Main for a setuid program: nothing of a panic is shown, and it
 // exits with code.
 func MainSilent(run func(*Process) int, code int) {

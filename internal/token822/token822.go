@@ -66,8 +66,8 @@ type List []Token
 // atom and loses its backslash on output; kept, as other mail programs' users
 // see the result.
 func Parse(s string) (List, error) {
-	// Reserve what an ordinary address needs, one token per few bytes.
-	list := make(List, 0, len(s)/4+2)
+	// Reserve what an ordinary field needs, one token per few bytes.
+	list := make(List, 0, min(len(s), 4096)/4+2)
 	for i := 0; i < len(s); {
 		var t Token
 		switch c := s[i]; {
@@ -164,19 +164,28 @@ func scanComment(s string, i int) (text string, end int, ok bool) {
 // scanAtom reads the atom at s[i]. It has no end mark, so it cannot fail: a
 // backslash at the very end of s stands for nothing.
 func scanAtom(s string, i int) (t Token, end int) {
-	var b []byte
+	start, plain := i, true
+	var b []byte // the text, unless plain
 	for {
 		if s[i] == '\\' {
+			if plain {
+				plain, b = false, append(b, s[start:i]...)
+			}
 			if i++; i == len(s) {
 				break
 			}
 		}
-		b = append(b, s[i])
+		if !plain {
+			b = append(b, s[i])
+		}
 		if i++; i == len(s) || endsAtom(s[i]) {
 			break
 		}
 	}
-	t = Token{Kind: Atom, Text: string(b)}
+	t = Token{Kind: Atom, Text: s[start:i]}
+	if !plain {
+		t.Text = string(b)
+	}
 	if needsQuotes(t.Text) {
 		t.Kind = Quoted
 	}
