@@ -7,6 +7,7 @@
 package trigger
 
 import (
+	"errors"
 	"time"
 
 	"goqmail/internal/queue"
@@ -34,8 +35,13 @@ type Reader struct {
 // NewReader makes a Reader that is not armed yet.
 func NewReader(queueDir *sys.Dir) *Reader { return &Reader{dir: queueDir, fd: -1} }
 
+// errNotFIFO says that lock/trigger is something else, such as a regular file in
+// a restored queue, which would always be readable.
+var errNotFIFO = errors.New("lock/trigger is not a FIFO")
+
 // Rearm forgets all pulls so far: the old descriptor is closed first, which
 // throws its bytes away, then a new one opened. The caller scans todo/ after it.
+// When it fails the Reader is not armed, and only the clock wakes the caller.
 func (r *Reader) Rearm() error {
 	if r.fd >= 0 {
 		_ = r.fd.Close() // nothing was written
@@ -44,6 +50,10 @@ func (r *Reader) Rearm() error {
 	fd, err := r.dir.Open(queue.LockTrigger, sys.ReadOnly|sys.NonBlock, 0)
 	if err != nil {
 		return err
+	}
+	if st, err := fd.Stat(); err != nil || !st.IsFIFO() {
+		_ = fd.Close() // nothing was written
+		return errNotFIFO
 	}
 	r.fd = fd
 	return nil
