@@ -95,6 +95,24 @@ func TestOpenFailures(t *testing.T) {
 	}
 }
 
+// A directory that can be searched but not listed is enough, as for C.
+func TestSearchable(t *testing.T) {
+	h := home(t, map[string]string{"me": "mx\n"})
+	if err := os.Chmod(filepath.Join(h, "control"), 0o311); err != nil {
+		t.Fatal(err)
+	}
+	for _, open := range []func(string) (*Reader, error){Open, OpenWithoutMe} {
+		r, err := open(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok, err := r.Line("me"); got != "mx" || !ok || err != nil {
+			t.Errorf("Line(me) = %q, %v, %v", got, ok, err)
+		}
+		r.Close()
+	}
+}
+
 func TestMap(t *testing.T) {
 	m := NewColonMap([]string{"dup.test:first", "DUP.test:second:x", "none", ":catch", "e:"})
 	tests := []struct {

@@ -81,7 +81,7 @@ func Open(c Config) (*Message, error) {
 // start runs the program. Its failures are of three kinds: the home directory
 // (61), no process to be had (an error), and everything else (120).
 func (m *Message) start(c Config, message, envelope, custom sys.FD) error {
-	home, err := sys.OpenDir(c.Home)
+	home, err := sys.Cwd().OpenSearchDir(c.Home)
 	if err != nil {
 		m.code = queue.ExitHome
 		return nil

@@ -76,6 +76,17 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
+// A home that can be searched but not listed is enough, as for C.
+func TestSearchable(t *testing.T) {
+	home := fake(t, "cat >/dev/null; cat <&1 >/dev/null")
+	if err := os.Chmod(home, 0o311); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(t, Config{Home: home, Env: []string{"PATH=/bin:/usr/bin"}}); got != "" {
+		t.Errorf("Close() = %q", got)
+	}
+}
+
 func TestFail(t *testing.T) {
 	home := fake(t, "cat >/dev/null; cat <&1 >env; exit 54")
 	m, err := Open(Config{Home: home, Env: []string{"PATH=/bin:/usr/bin"}})

@@ -131,6 +131,7 @@ func TestBounceMessage(t *testing.T) {
 			if text := read(t, got+"/1"); text != tt.envelope {
 				t.Errorf("envelope %q, want %q", text, tt.envelope)
 			}
+			b.logged(fmt.Sprintf("end msg %d", id), 1)
 			log := b.log.all()
 			if !strings.Contains(log, fmt.Sprintf("bounce msg %d qp ", id)) || !strings.HasSuffix(log, fmt.Sprintf("end msg %d", id)) {
 				t.Errorf("log:\n%s", log)

@@ -111,13 +111,13 @@ func readRoutes(r *control.Reader, set *settings) (*routes, sendlog.Notice, erro
 // C qmail changes its directory to home and back and has an alert for a way
 // back that fails; the queue directory is held open here, so it cannot.
 func (s *server) reread() {
-	home, err := sys.OpenDir(s.home)
+	home, err := sys.Cwd().OpenSearchDir(s.home)
 	if err != nil {
 		s.log.notice(sendlog.RereadHome, "")
 		return
 	}
 	_ = home.Close() // only to tell the two alerts apart
-	r, err := control.Open(s.home)
+	r, err := control.OpenWithoutMe(s.home)
 	if err != nil {
 		s.log.notice(sendlog.RereadLocals, "")
 		return

@@ -47,22 +47,32 @@ func (e looked) apply(s *server) {
 	case later:
 		s.done.push(entry{s.clock() + sleepSysfail, e.id})
 	case needsBounce:
-		s.bounces = append(s.bounces, e.id)
-		s.nextBounce()
+		if !s.exiting {
+			s.bounces = append(s.bounces, e.id)
+			s.nextBounce()
+		} else if s.bouncing < bounceMax && s.canFinish() {
+			s.startBounce(e.id)
+		}
 	}
 }
 
-// nextBounce starts to inject the bounces that wait, a few at a time. Those
-// that wait when qmail-send leaves are found at the next start.
+// nextBounce starts to inject the bounces that wait, a few at a time. When
+// qmail-send leaves, messages whose deliveries end meanwhile still get theirs,
+// unless the few are at work; all others are found at the next start.
 func (s *server) nextBounce() {
 	for len(s.bounces) > 0 && s.bouncing < bounceMax && !s.exiting {
 		id := s.bounces[0]
 		if s.bounces = s.bounces[1:]; len(s.bounces) == 0 {
 			s.bounces = nil
 		}
-		s.bouncing++
-		go func() { s.post(bounced{id, s.bounce(id)}) }()
+		s.startBounce(id)
 	}
+}
+
+// startBounce injects the bounce of one message.
+func (s *server) startBounce(id queue.ID) {
+	s.bouncing++
+	go func() { s.post(bounced{id, s.bounce(id)}) }()
 }
 
 // bounced is the end of a bounce.

@@ -65,7 +65,7 @@ func Run(p *prog.Process) int {
 // even then.
 func prepare(p *prog.Process) (*server, sendlog.Notice) {
 	s := newServer(p)
-	home, err := sys.OpenDir(p.Home)
+	home, err := sys.Cwd().OpenSearchDir(p.Home)
 	if err != nil {
 		return s, sendlog.StartHome
 	}
@@ -76,7 +76,7 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 	}
 	s.set = set
 	s.routes.Store(rt)
-	if s.queue, err = home.OpenDir("queue"); err != nil {
+	if s.queue, err = home.OpenSearchDir("queue"); err != nil {
 		return s, sendlog.StartQueueDir
 	}
 	s.fsyncDir = s.queue.SyncDir
