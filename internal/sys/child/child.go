@@ -38,7 +38,8 @@ type Cmd struct {
 type Process struct{ PID int }
 
 // Start starts the program. An error means that nothing runs: the program
-// could not be executed, the directory not entered, or no process made.
+// could not be executed, the directory not entered, or no process made. Whatever
+// is missing for want of descriptors is EMFILE.
 func Start(c *Cmd) (Process, error) {
 	if err := sys.CloseOnExecFrom(3); err != nil {
 		return Process{}, err
@@ -57,6 +58,11 @@ func Start(c *Cmd) (Process, error) {
 		pid, err := syscall.ForkExec(c.Path, c.Args, attr)
 		if err == syscall.EINTR {
 			continue
+		}
+		if err == syscall.EBADF {
+			// The child had no room for its descriptors while it put them in
+			// order: dup3 says so in this way. It is trouble that passes.
+			err = syscall.EMFILE
 		}
 		if err != nil {
 			return Process{}, sys.NewError("exec", c.Path, err)

@@ -1,10 +1,13 @@
 package child
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"goqmail/internal/sys"
 )
@@ -67,6 +70,49 @@ func TestDescriptorsDoNotLeak(t *testing.T) {
 	// The shell itself opens the directory that it lists, as the lowest number.
 	if got := strings.Join(strings.Fields(out), " "); got != "0 1 2" {
 		t.Errorf("descriptors of the child: %v", got)
+	}
+}
+
+// TestFewDescriptors: however few are left, what is missing is descriptors, which
+// callers take for temporary, and nothing else.
+func TestFewDescriptors(t *testing.T) {
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	low1, low2, err := sys.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := sys.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = r.Close(), w.Close() }()
+	// Free numbers below those of the child: there is room for Start's own pipe
+	// then, but the child cannot move it out of the way.
+	_, _ = low1.Close(), low2.Close()
+	failures := 0
+	for n := uint64(r) + 1; ; n++ {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: old.Max}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Start(&Cmd{Path: "/bin/true", Args: []string{"true"}, Files: []sys.FD{r, w, w}})
+		if rerr := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); rerr != nil {
+			t.Fatal(rerr)
+		}
+		if err == nil {
+			if _, err := p.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		if failures++; !errors.Is(err, unix.EMFILE) {
+			t.Errorf("limit %d: %v, want EMFILE", n, err)
+		}
+	}
+	if failures == 0 {
+		t.Error("no limit made a start fail")
 	}
 }
 
