@@ -115,6 +115,9 @@ func (s *spawner) deliver(d *spawn.Delivery) spawn.Verdict {
 		if v, ok := spawn.Refused(err); ok {
 			return v
 		}
+		if sys.IsAccess(err) || sys.IsNotExist(err) {
+			return verdict(exitNoLocalYet, "") // it is there but may not be executed, or went just now
+		}
 		return verdict(exitBug, "")
 	}
 	return report(st, out.text())

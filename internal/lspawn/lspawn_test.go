@@ -302,7 +302,7 @@ func TestCannotStart(t *testing.T) {
 		{"no qmail-getpw", func(b *bed) { b.must(os.Remove(b.home.Path("bin/qmail-getpw"))) }, "ZUnable to run qmail-getpw.\n"},
 		{"qmail-getpw not executable", func(b *bed) { b.must(os.Chmod(b.home.Path("bin/qmail-getpw"), 0o644)) }, "ZUnable to run qmail-getpw.\n"},
 		{"no qmail-local", func(b *bed) { b.must(os.Remove(b.home.Path("bin/qmail-local"))) }, "ZUnable to run qmail-local.\n"},
-		{"qmail-local not executable", func(b *bed) { b.must(os.Chmod(b.home.Path("bin/qmail-local"), 0o644)) }, "ZInternal qmail-lspawn bug.\n"},
+		{"qmail-local not executable", func(b *bed) { b.must(os.Chmod(b.home.Path("bin/qmail-local"), 0o644)) }, "ZUnable to run qmail-local.\n"},
 		{"qmail-local is no program", func(b *bed) {
 			b.home.Write("bin/qmail-local", "\x00\x01")
 			b.must(os.Chmod(b.home.Path("bin/qmail-local"), 0o755))

@@ -71,7 +71,7 @@ func TestBrokenPrograms(t *testing.T) {
 		channel, text string
 	}{
 		{"no qmail-local", "qmail-local", remove, "local", "Unable_to_run_qmail-local./"},
-		{"qmail-local not executable", "qmail-local", func(b *bed, path string) { b.must(os.Chmod(path, 0o600)) }, "local", "Internal_qmail-lspawn_bug./"},
+		{"qmail-local not executable", "qmail-local", func(b *bed, path string) { b.must(os.Chmod(path, 0o600)) }, "local", "Unable_to_run_qmail-local./"},
 		{"qmail-local crashes", "qmail-local", script("kill -9 $$"), "local", "qmail-local_crashed./"},
 		{"qmail-local panics", "qmail-local", script("echo trace; exit 2"), "local", ""},
 		{"no qmail-getpw", "qmail-getpw", remove, "local", "Unable_to_run_qmail-getpw./"},
