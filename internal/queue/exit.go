@@ -1,5 +1,7 @@
 package queue
 
+import "strings"
+
 // Exit codes of qmail-queue and of programs used in its place. Those from 11 to
 // 40 are permanent, all others temporary. Spec: spec/queue.md section 6.
 const (
@@ -81,10 +83,14 @@ func Result(code int, writeFailed bool, custom string) string {
 		return ""
 	}
 	if code == ExitCustom && len(custom) > 2 {
+		letter, text := byte('Z'), custom[1:]
 		if custom[0] == 'D' {
-			return custom
+			letter = 'D'
 		}
-		return "Z" + custom[1:]
+		if i := strings.IndexByte(text, 0); i >= 0 {
+			text = text[:i] // C qmail: a NUL ends it
+		}
+		return string(letter) + text
 	}
 	if t, ok := exitText[code]; ok {
 		return t

@@ -15,6 +15,10 @@ type target struct {
 	pref int
 }
 
+// maxTargets is how many addresses one run keeps, from the best on. An answer
+// can hold 4000, and connectTime is over long before.
+const maxTargets = 1000
+
 // literal reads host as d.d.d.d or [d.d.d.d]. Numbers over 255 make it a name;
 // C took them modulo 256.
 func literal(host string) (ip netip.Addr, ok bool) {
@@ -98,6 +102,9 @@ func (d *delivery) exchangers() ([]target, verdict) {
 	var to []target
 	soft := false
 	for _, m := range sorted(mx) {
+		if len(to) >= maxTargets {
+			break
+		}
 		if ip, ok := literal(m.Host); ok {
 			to = append(to, target{ip, int(m.Pref)})
 			continue

@@ -282,6 +282,21 @@ func TestManyAddresses(t *testing.T) {
 	}
 }
 
+// Exchangers whose addresses are more than can be tried are not asked for.
+func TestManyExchangers(t *testing.T) {
+	z := &zone{mx: map[string][]dns.MX{}, a: map[string]string{}}
+	list := strings.Repeat("192.0.2.1 ", 300)
+	for i := range 100 {
+		host := fmt.Sprintf("m%d.test", i)
+		z.mx["many.test"] = append(z.mx["many.test"], dns.MX{Pref: uint16(i), Host: host})
+		z.a[host] = list
+	}
+	v, tried := try(z, &table{}, "many.test", nil, nil)
+	if v != noConnection || len(tried) != 1 || strings.Join(z.asked, ", ") != "MX many.test, A m0.test, A m1.test, A m2.test, A m3.test" {
+		t.Errorf("verdict %+v, tried %v, asked %v", v, tried, z.asked)
+	}
+}
+
 // Once a connection stands, what the server says is final.
 func TestFirstConnectionIsFinal(t *testing.T) {
 	tab := &table{}
