@@ -96,7 +96,7 @@ func TestResult(t *testing.T) {
 		{82, false, "Zxy", "Zxy"},
 		{82, false, "xyz", "Zyz"},
 		{82, false, "Dno\x00text", "Dno"},
-		{82, false, "\x00no", "Zno"}, // C: queued, since the text is empty
+		{82, false, "\x00no", "Zno"},
 		{82, false, "Dn", "Zqq temporary problem (#4.3.0)"},
 		{91, false, "", "Zqq internal bug (#4.3.0)"},
 	}

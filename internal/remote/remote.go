@@ -96,6 +96,9 @@ func run(p *prog.Process, r *report) verdict {
 		host: p.Args[1], sender: p.Args[2], recipients: p.Args[3:], message: p.FD(0),
 		report: r, timeouts: noTable{}, local: sock.LocalAddresses, now: p.Now,
 	}
+	if p.FD(0).WasClosed() {
+		d.message = noMessage{}
+	}
 	home, err := sys.OpenDir(p.Home)
 	if err != nil {
 		return noHome
@@ -117,6 +120,12 @@ func run(p *prog.Process, r *report) verdict {
 	}
 	return d.run()
 }
+
+// noMessage stands for a descriptor 0 that was not given: no message is not an
+// empty one.
+type noMessage struct{}
+
+func (noMessage) Read([]byte) (int, error) { return 0, errors.New("no message") }
 
 // noTable is used when there is no queue directory.
 type noTable struct{}

@@ -325,15 +325,22 @@ func TestNoInterfaces(t *testing.T) {
 	}
 }
 
-// runIn runs qmail-remote with a home below a temporary directory.
+// runIn runs qmail-remote with a home below a temporary directory and an empty
+// message.
 func runIn(t *testing.T, home string, args ...string) (code int, out string) {
+	t.Helper()
+	return runWith(t, os.O_RDONLY, home, args...)
+}
+
+// runWith is runIn with /dev/null opened in a way as descriptor 0.
+func runWith(t *testing.T, how int, home string, args ...string) (code int, out string) {
 	t.Helper()
 	r, w, err := sys.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	null, err := sys.Cwd().Open("/dev/null", os.O_RDONLY, 0)
+	null, err := sys.Cwd().Open("/dev/null", how, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,6 +415,61 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// serveOne serves one connection; what the client sent comes out.
+func serveOne(l net.Listener) <-chan string {
+	got := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer c.Close()
+		s := &server{}
+		buf := make([]byte, 4096)
+		n, _ := s.Read(buf)
+		for {
+			if _, err := c.Write(buf[:n]); err != nil {
+				break
+			}
+			if n, err = c.Read(buf); err != nil {
+				break
+			}
+			_, _ = s.Write(buf[:n])
+			n, _ = s.Read(buf)
+		}
+		got <- s.wire.String()
+	}()
+	return got
+}
+
+// What the Go run-time puts in the place of a closed descriptor 0 is not taken
+// for an empty message.
+func TestNoMessage(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := serveOne(l)
+	home := t.TempDir()
+	if err := os.Mkdir(home+"/control", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"me": "mx.test\n", "smtproutes": ":" + l.Addr().String() + "\n"} {
+		if err := os.WriteFile(home+"/control/"+name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, out := runWith(t, os.O_RDWR, home, "far.test", "a@b", "x@far.test")
+	if want := "r\x00Z" + noRead.text + "\x00"; out != want {
+		t.Errorf("report %q, want %q", out, want)
+	}
+	if wire, want := <-got, "HELO mx.test\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.test>\r\nDATA\r\n"; wire != want {
+		t.Errorf("sent %q, want %q", wire, want)
+	}
+}
+
 // The whole program with a resolver and a server, in a network of its own.
 func TestDelivery(t *testing.T) {
 	testkit.InWorld(t, testkit.World{Host: "mx.test", Addrs: []string{"127.0.0.31", "127.0.0.32"}}, func(t *testing.T) {
@@ -423,29 +485,7 @@ func TestDelivery(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		got := make(chan string, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				got <- err.Error()
-				return
-			}
-			defer c.Close()
-			s := &server{}
-			buf := make([]byte, 4096)
-			n, _ := s.Read(buf)
-			for {
-				if _, err := c.Write(buf[:n]); err != nil {
-					break
-				}
-				if n, err = c.Read(buf); err != nil {
-					break
-				}
-				_, _ = s.Write(buf[:n])
-				n, _ = s.Read(buf)
-			}
-			got <- s.wire.String()
-		}()
+		got := serveOne(l)
 		home := t.TempDir()
 		for _, dir := range []string{"/control", "/queue", "/queue/lock"} {
 			if err := os.Mkdir(home+dir, 0o755); err != nil {
