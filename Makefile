@@ -54,14 +54,16 @@ sendmail-unlinks: it ## undo sendmail-links
 quickstart: ## from a fresh machine to two delivered messages (root)
 	@MAKE='$(MAKE)' HOME_DIR='$(HOME_DIR)' sh scripts/quickstart
 
+SERVICE = [ -x '$(HOME_DIR)/boot/service' ] || { echo 'goqmail: nothing is installed in $(HOME_DIR) yet' >&2; exit 1; }; '$(HOME_DIR)/boot/service'
+
 start: ## start qmail and SMTP on the loopback, as quickstart does
-	@'$(HOME_DIR)/boot/service' start
+	@$(SERVICE) start
 
 stop: ## stop what quickstart or start started
-	@'$(HOME_DIR)/boot/service' stop
+	@$(SERVICE) stop
 
 restart: ## stop, wait for running deliveries, start
-	@'$(HOME_DIR)/boot/service' restart
+	@$(SERVICE) restart
 
 test: it ## as a user: what needs no root; as root: all, in private namespaces
 	@sh scripts/test

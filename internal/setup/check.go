@@ -55,9 +55,11 @@ func instcheck(p *prog.Process, _ []string) int {
 		}
 		if it.Type == hier.Program || it.Type == hier.Text {
 			if dir := root + "/" + it.Dir; dir != entered {
-				if _, err := sys.Cwd().Stat(dir); err != nil {
+				d, err := sys.OpenDir(dir)
+				if err != nil {
 					return fatal(p, me, "switch to", dir, err)
 				}
+				_ = d.Close() // nothing is done with it
 				entered = dir
 			}
 			shown = ".../" + it.Path()

@@ -105,11 +105,19 @@ func name(it hier.Item) string {
 	return it.Path()
 }
 
+// full is the item's whole path, for messages.
+func (in *installer) full(it hier.Item) string {
+	if it.Path() == "" {
+		return in.root
+	}
+	return in.root + "/" + it.Path()
+}
+
 // directory makes a directory, or corrects owner and mode of one that exists.
 func (in *installer) directory(it hier.Item) error {
 	err := in.dir.Mkdir(name(it), 0o700)
 	if err != nil && !sys.IsExist(err) {
-		return step("mkdir", in.root+"/"+it.Path(), err)
+		return step("mkdir", in.full(it), err)
 	}
 	return in.attributes(it)
 }
@@ -117,7 +125,7 @@ func (in *installer) directory(it hier.Item) error {
 // attributes sets owner, group and mode where they differ: on a live system
 // nothing is touched that is right already.
 func (in *installer) attributes(it hier.Item) error {
-	full := in.root + "/" + it.Path()
+	full := in.full(it)
 	st, err := in.dir.Stat(name(it))
 	if err != nil {
 		return step("stat", full, err)
@@ -156,7 +164,7 @@ func (in *installer) hardLinks() error {
 // there. Unlike C an existing one keeps its content and its inode, because
 // qmail-send may hold its lock.
 func (in *installer) queueFile(it hier.Item) error {
-	full := in.root + "/" + it.Path()
+	full := in.full(it)
 	_, err := in.dir.Stat(name(it))
 	if err != nil && !sys.IsNotExist(err) {
 		return step("stat", full, err)

@@ -11,7 +11,7 @@ import (
 func build(t *testing.T, ldflags string) string {
 	t.Helper()
 	path := t.TempDir() + "/probe"
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags", ldflags, "-o", path, "./testdata/probe")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", path, "./testdata/probe")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
