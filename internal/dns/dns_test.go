@@ -296,7 +296,7 @@ func TestHostileAnswers(t *testing.T) {
 
 // Servers that do not understand EDNS, or are deaf for it, are asked without.
 func TestNoEDNS(t *testing.T) {
-	for _, how := range []string{"FORMERR", "SERVFAIL", "NOTIMP", "BADVERS", "rubbish", "silence", "silence, one attempt"} {
+	for _, how := range []string{"FORMERR", "header only", "SERVFAIL", "NOTIMP", "BADVERS", "rubbish", "silence", "silence, one attempt"} {
 		s := testkit.StartDNS(t, "127.0.0.1", 0, testkit.DNSZone{"x.test A": "127.0.0.9"})
 		s.Mangle(func(query, answer []byte, _ bool) [][]byte {
 			if query[11] == 0 { // no additional record
@@ -308,6 +308,10 @@ func TestNoEDNS(t *testing.T) {
 			case "FORMERR":
 				m[3], m[5] = m[3]|1, 0
 				m = m[:12] // no question repeated
+			case "header only": // with the counts of the query
+				m[3] |= 1
+				copy(m[4:], query[4:12])
+				m = m[:12]
 			case "SERVFAIL":
 				m[3] |= 2
 			case "NOTIMP":
@@ -323,14 +327,21 @@ func TestNoEDNS(t *testing.T) {
 			return [][]byte{m}
 		})
 		c := quick(s)
-		if how == "silence, one attempt" {
+		switch how {
+		case "silence":
+		case "silence, one attempt":
 			c.Attempts = 1
+		default:
+			c.Timeout = 30 * time.Second // nothing is waited for
 		}
-		r := New(c)
+		r, start := New(c), time.Now()
 		for range 3 {
 			if got := lookups["A"](r, "x.test"); got != "[127.0.0.9]" {
 				t.Errorf("%s: A = %s", how, got)
 			}
+		}
+		if d := time.Since(start); d > 10*time.Second {
+			t.Errorf("%s: took %v", how, d)
 		}
 		// Only the first look-up may find it out.
 		if n := len(s.Queries()); n > 4 {

@@ -11,9 +11,10 @@ import (
 
 // Sizes of messages in bytes.
 const (
-	plainSize = 512   // largest answer by UDP without EDNS (RFC 1035, 4.2.1)
-	ednsSize  = 1232  // what we offer by EDNS: fits unfragmented everywhere
-	tcpSize   = 65535 // largest answer by TCP; some servers send as much by UDP, unasked
+	headerSize = 12
+	plainSize  = 512   // largest answer by UDP without EDNS (RFC 1035, 4.2.1)
+	ednsSize   = 1232  // what we offer by EDNS: fits unfragmented everywhere
+	tcpSize    = 65535 // largest answer by TCP; some servers send as much by UDP, unasked
 )
 
 // An MX is a mail exchanger of a domain. Host has no final dot; it is empty
@@ -105,7 +106,8 @@ func decode(msg []byte, id uint16, q dnsmessage.Question) (a answer, err error) 
 	}
 	a.rcode, a.truncated = h.RCode, h.Truncated
 	got, err := p.Question()
-	if err == dnsmessage.ErrSectionDone && h.RCode != dnsmessage.RCodeSuccess && h.RCode != dnsmessage.RCodeNameError {
+	alone := err == dnsmessage.ErrSectionDone || len(msg) == headerSize
+	if alone && h.RCode != dnsmessage.RCodeSuccess && h.RCode != dnsmessage.RCodeNameError {
 		return a, nil // some servers refuse without repeating the question
 	}
 	if err != nil || got.Type != q.Type || got.Class != q.Class || !address.EqualFold(got.Name.String(), q.Name.String()) {
