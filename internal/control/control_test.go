@@ -101,6 +101,7 @@ func TestSearchable(t *testing.T) {
 	if err := os.Chmod(filepath.Join(h, "control"), 0o311); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(h, "control"), 0o755) }) // or an ordinary user cannot remove it
 	for _, open := range []func(string) (*Reader, error){Open, OpenWithoutMe} {
 		r, err := open(h)
 		if err != nil {

@@ -82,6 +82,7 @@ func TestSearchable(t *testing.T) {
 	if err := os.Chmod(home, 0o311); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(home, 0o755) }) // or an ordinary user cannot remove it
 	if got := send(t, Config{Home: home, Env: []string{"PATH=/bin:/usr/bin"}}); got != "" {
 		t.Errorf("Close() = %q", got)
 	}
