@@ -23,8 +23,9 @@ const (
 
 // Numbers of RFC 3164, 4.1.1.
 const (
+	facilityUser    = 1
 	facilityMail    = 2
-	facilityMask    = 0x7f // what of a number syslog(3) takes for a facility
+	facilityMost    = 127 // syslog(3) takes a larger number for facilityUser
 	severityAlert   = 1
 	severityWarning = 4
 	severityInfo    = 6
@@ -39,12 +40,14 @@ const devLog = "/dev/log"
 
 // Run is splogger: splogger [TAG [FACILITY]].
 func Run(p *prog.Process) int {
-	l := &logger{tag: "splogger", facility: facilityMail, now: p.Now, path: devLog}
+	tz, set := p.Env.Get("TZ")
+	zone := func(t int64) int { return sys.ZoneOffset(tz, set, t) }
+	l := &logger{tag: "splogger", facility: facilityMail, now: p.Now, zone: zone, path: devLog}
 	if len(p.Args) > 1 {
 		l.tag = p.Args[1]
 	}
 	if len(p.Args) > 2 {
-		l.facility = int(queue.LeadingNumber(p.Args[2]) & facilityMask)
+		l.facility = facility(p.Args[2])
 	}
 	if err := l.copy(p.FD(0)); err != nil {
 		return p.Die(exitFailed, "splogger: fatal: unable to read input: ", sys.ErrText(err))
@@ -52,17 +55,28 @@ func Run(p *prog.Process) int {
 	return exitOK
 }
 
+// facility reads a facility's number; without digits it is 0.
+func facility(arg string) int {
+	if n := queue.LeadingNumber(arg); n <= facilityMost {
+		return int(n)
+	}
+	return facilityUser
+}
+
 // A logger sends lines to the socket at path.
 type logger struct {
 	tag      string
 	facility int
 	now      func() time.Time
+	zone     func(t int64) int // how far local time is ahead of UTC, in seconds
 	path     string
 
 	conn     *sock.Local // nil: not connected
 	severity int         // of the line
 	stamp    string      // of the line; "" before its first message
 	piece    []byte      // what is not sent yet
+	quarter  int64       // for which quarter of an hour east is known
+	east     int         // local time's distance from UTC
 }
 
 // copy sends all lines of in. The rest of a last line without LF is not sent, as
@@ -128,10 +142,20 @@ func (l *logger) send() {
 		micro := strconv.Itoa(1000000 + now.Nanosecond()/1000)
 		l.stamp = strconv.FormatInt(now.Unix(), 10) + "." + micro[1:]
 	}
-	b := []byte("<" + strconv.Itoa(l.facility<<3|l.severity) + ">" + now.Local().Format(time.Stamp) + " " + l.tag + ": " + l.stamp)
+	b := []byte("<" + strconv.Itoa(l.facility<<3|l.severity) + ">" + l.local(now).Format(time.Stamp) + " " + l.tag + ": " + l.stamp)
 	b = append(append(b, mark), l.piece...)
 	l.piece = l.piece[:0]
 	l.deliver(b)
+}
+
+// local is t with the clock of the local time zone, whose distance from UTC
+// changes at quarters of an hour only: it is looked up once in each.
+func (l *logger) local(t time.Time) time.Time {
+	const quarter = 15 * 60
+	if q := t.Unix() / quarter; q != l.quarter {
+		l.quarter, l.east = q, l.zone(t.Unix())
+	}
+	return t.UTC().Add(time.Duration(l.east) * time.Second)
 }
 
 // severity is how bad a line with this beginning is.

@@ -61,14 +61,45 @@ func received(t *testing.T, c *net.UnixConn) []string {
 
 // clock gives a new microsecond each time, from 20 November 2026 19:25:56 in a
 // zone five and a half hours east, on.
-func clock(t *testing.T) func() time.Time {
-	old := time.Local
-	time.Local = time.FixedZone("", 19800)
-	t.Cleanup(func() { time.Local = old })
+func clock() func() time.Time {
 	n := int64(0)
 	return func() time.Time {
 		n++
 		return time.Unix(1795182956, n*1000+999)
+	}
+}
+
+// east is that zone; it is asked once for each quarter of an hour.
+func east(int64) int { return 19800 }
+
+func TestFacility(t *testing.T) {
+	// What glibc 2.36's openlog and syslog made of the numbers.
+	for in, want := range map[string]int{"0": 0, "3": 3, "23x": 23, "127": 127, "128": 1, "200": 1, "99999999999999999999999": 1, "": 0, "x": 0} {
+		if got := facility(in); got != want {
+			t.Errorf("facility(%q) = %d, want %d", in, got, want)
+		}
+	}
+}
+
+func TestLocal(t *testing.T) {
+	asked := 0
+	l := &logger{zone: func(t int64) int {
+		asked++
+		if t < 1792890000 { // 25 October 2026 01:00 UTC
+			return 7200
+		}
+		return 3600
+	}}
+	for _, tt := range []struct {
+		at   int64
+		want string
+	}{{1792889999, "Oct 25 02:59:59"}, {1792889998, "Oct 25 02:59:58"}, {1792890000, "Oct 25 02:00:00"}, {1792890899, "Oct 25 02:14:59"}} {
+		if got := l.local(time.Unix(tt.at, 0)).Format(time.Stamp); got != tt.want {
+			t.Errorf("local(%d) = %s, want %s", tt.at, got, tt.want)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("the zone was asked %d times, want 2", asked)
 	}
 }
 
@@ -94,7 +125,7 @@ func TestLines(t *testing.T) {
 		for _, reader := range []string{"whole", "bytes"} {
 			path := filepath.Join(t.TempDir(), "log")
 			c := listen(t, path)
-			l := &logger{tag: "qmail", facility: 2, now: clock(t), path: path}
+			l := &logger{tag: "qmail", facility: 2, now: clock(), zone: east, path: path}
 			var err error
 			if reader == "bytes" {
 				err = l.copy(iotest.OneByteReader(strings.NewReader(tt.in)))
@@ -111,7 +142,7 @@ func TestLines(t *testing.T) {
 // The system's logger comes, goes, and comes again.
 func TestReconnect(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	l := &logger{tag: "t", facility: 3, now: clock(t), path: path}
+	l := &logger{tag: "t", facility: 3, now: clock(), zone: east, path: path}
 	line := func(s string) {
 		l.add([]byte(s))
 		l.endLine()
@@ -142,9 +173,10 @@ func TestDevLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := make(chan int)
-		now := clock(t)
+		now := clock()
 		go func() {
-			done <- Run(&prog.Process{Args: []string{"splogger", "qmail", "3"}, Now: now, FDs: map[int]sys.FD{0: r}})
+			done <- Run(&prog.Process{Args: []string{"splogger", "qmail", "3"}, Now: now, FDs: map[int]sys.FD{0: r},
+				Env: prog.NewEnv([]string{"TZ=IST-5:30"})})
 		}()
 		buf := make([]byte, 4096)
 		for i, want := range []string{"<30>Nov 20 19:25:56 qmail: 1795182956.000001 status: x", "<28>Nov 20 19:25:56 qmail: 1795182956.000002 warning: y"} {
