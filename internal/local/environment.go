@@ -42,10 +42,13 @@ func (d *delivery) setEnvironment(now int64) trace {
 	return t
 }
 
+// errRewind is the error of a message that is no file.
+var errRewind = temporary("Unable to rewind message. (#4.3.0)")
+
 // rewind puts the message back to its start.
 func (d *delivery) rewind() error {
 	if _, err := d.msg.Seek(0, io.SeekStart); err != nil {
-		return temporary("Unable to rewind message. (#4.3.0)")
+		return errRewind
 	}
 	return nil
 }
@@ -53,6 +56,9 @@ func (d *delivery) rewind() error {
 // checkLoop looks for our own Delivered-To line in the header, which ends at
 // the first empty line.
 func (d *delivery) checkLoop() error {
+	if d.msg.WasClosed() {
+		return errRewind // no message, which is not an empty one
+	}
 	if err := d.rewind(); err != nil {
 		return err
 	}

@@ -234,6 +234,12 @@ func TestHome(t *testing.T) {
 			t.Cleanup(func() { _, _ = r.Close(), w.Close() })
 			b.msg = r
 		}, "Unable to rewind message. (#4.3.0)\n"},
+		{"no message", func(b *bed) {
+			null, err := sys.Cwd().Open("/dev/null", sys.ReadWrite, 0) // as the run-time does for a closed descriptor
+			b.must(err)
+			t.Cleanup(func() { _ = null.Close() })
+			b.msg = null
+		}, "Unable to rewind message. (#4.3.0)\n"},
 		{"message unreadable", func(b *bed) {
 			d, err := sys.OpenDir(b.home)
 			b.must(err)
