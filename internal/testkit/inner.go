@@ -36,7 +36,7 @@ var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 //  2. every mount becomes read-only
 //  3. what will be covered and is still wanted is kept open
 //  4. directories in memory cover the machine's own
-//  5. devices, /etc, /var, the installed tree, /proc
+//  5. devices, /etc, /var, the installed tree, the peers, /proc
 //  6. host name and network
 func (w *World) enter() error {
 	unix.Umask(0o022)
@@ -62,6 +62,7 @@ func (w *World) enter() error {
 		func() error { return w.makeEtc(k) },
 		func() error { return w.makeVar(k) },
 		func() error { return w.bindAll(k) },
+		func() error { return w.showPeers(k) },
 		makeProc,
 		w.network,
 	}
@@ -104,6 +105,9 @@ func (w *World) keep() (*kept, error) {
 			return nil, fmt.Errorf("open %s: %w", path, err)
 		}
 		k.fds[path] = fd
+	}
+	if err := w.keepPeers(k); err != nil {
+		return nil, err
 	}
 	for path, dst := range map[string]*string{"/etc/passwd": &k.passwd, "/etc/group": &k.group} {
 		text, err := os.ReadFile(path)

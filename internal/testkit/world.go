@@ -23,7 +23,7 @@ type World struct {
 	Addrs  []string // IPv4 addresses of lo besides 127.0.0.1
 	Users  []User   // accounts besides root and the suite's
 	Groups []Group  // groups besides root and the suite's
-	Bare   bool     // leave the suite's accounts and groups out
+	Bare   bool     // leave the suite's accounts and groups out, and the peers
 	Hosts  string   // lines of /etc/hosts after that of localhost
 	Resolv string   // /etc/resolv.conf; "" is 127.0.0.1 with a short time limit
 	Tree   string   // an installed tree; a copy of it becomes /var/qmail
@@ -240,6 +240,6 @@ func LookTool(t testing.TB, name string) string {
 			return path
 		}
 	}
-	t.Fatalf("tests as root need the program %s", name)
+	t.Fatalf("tests as root need the program %s; servers and supervisors come from scripts/fetch-peers, whose directory %s names", name, PeersVariable)
 	return ""
 }
