@@ -1,0 +1,50 @@
+//go:build e2e
+
+package peers
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"goqmail/internal/testkit"
+)
+
+// hide makes a program of the machine one that cannot be executed.
+func (b *bed) hide(name string) {
+	b.Helper()
+	for _, dir := range []string{"/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"} {
+		if _, err := os.Stat(dir + name); err == nil {
+			b.must(unix.Mount("/dev/null", dir+name, "", unix.MS_BIND, ""))
+		}
+	}
+}
+
+// The default installation, as boot/service starts it, needs no other package:
+// it works while all programs of others are out of reach.
+func TestNoOtherPackage(t *testing.T) {
+	onBed(t, func(b *bed) {
+		for _, name := range needed {
+			b.hide(name)
+			if err := command(peerPath, "/usr/bin/"+name).Run(); err == nil {
+				t.Fatalf("%s can still be executed", name)
+			}
+		}
+		b.install(home+"/control/tcp.smtp", 0)
+		b.command(ownPath, "cd /var/qmail/control && tcprules ")
+		b.command(ownPath, "TCPREMOTEIP=192.0.2.1 tcprulescheck ")
+		b.write(home+"/rc", "#!/bin/sh\nexec env - PATH=\"/var/qmail/bin:/usr/bin:/bin\" \\\n"+
+			"qmail-start ./Maildir/ multilog t /var/log/qmail/send\n", 0o755)
+		b.run("/usr/bin:/bin:/usr/sbin", home+"/boot/service", "start")
+		b.mail("127.0.0.4", "by default", "250 ")
+		b.runsAs(2, "multilog", home+"/bin/multilog", testkit.UIDLog, testkit.GIDNofiles)
+		b.runsAs(1, "tcpserver", home+"/bin/tcpserver", testkit.UIDDaemon, testkit.GIDNofiles)
+		b.wait(sendCurrent, 0, stamped+"end msg ")
+		b.wait(smtpdCurrent, 0, stamped+`tcpserver: end \d+ status 0$`)
+		b.run("/usr/bin:/bin:/usr/sbin", home+"/boot/service", "stop")
+		for _, name := range []string{"qmail-send", "tcpserver", "multilog"} {
+			b.eventually("the end of "+name, func() bool { return len(pids(name)) == 0 })
+		}
+	})
+}

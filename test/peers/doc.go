@@ -1,0 +1,15 @@
+// Package peers tests the suite among programs of others: Debian's tcpserver,
+// xinetd and inetd start qmail-smtpd, daemontools and runit supervise qmail, and
+// our tcpserver, tcprules, tcprulescheck, setuidgid and multilog do what their
+// namesakes do, and work with what these leave.
+//
+//	PEERS=$(scripts/fetch-peers) QMAIL_PREFIX=/path/to/tree \
+//	    go test -count=1 -tags e2e ./test/peers
+//
+// The programs of others come from $PEERS, where scripts/fetch-peers unpacks
+// them, or from the machine's /usr; as root a missing one is a failure. Each test
+// is root in a private world (internal/testkit) in which they are where their
+// packages put them. Scripts, configuration and commands are those of
+// docs/SUPERVISORS.md, word for word. Without QMAIL_PREFIX a tree is installed
+// first.
+package peers
