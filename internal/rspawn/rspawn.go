@@ -45,7 +45,6 @@ var (
 
 // A spawner knows what is needed for every delivery.
 type spawner struct {
-	dir  string // where children start: queue/mess
 	env  prog.Env
 	path string // PATH
 }
@@ -53,7 +52,8 @@ type spawner struct {
 // Run is qmail-rspawn.
 func Run(p *prog.Process) int {
 	// The directory is that of qmail-remote too, and where relative parts of
-	// PATH begin.
+	// PATH begin. A child that went there by name would fail, for good, while
+	// somebody has the queue elsewhere or its modes wrong.
 	if sys.Chdir(p.Home) != nil || sys.Chdir("queue/mess") != nil {
 		return exitSetup
 	}
@@ -70,18 +70,18 @@ func Run(p *prog.Process) int {
 		_ = queue.Close()
 	}
 	sys.RaiseNoFile(spawn.MinFiles)
-	s := newSpawner(p.Home+"/queue/mess", p.Env)
+	s := newSpawner(p.Env)
 	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: crashed}
 	e.Serve(p.FD(0), p.FD(1))
 	return exitDone
 }
 
-func newSpawner(dir string, env prog.Env) *spawner {
+func newSpawner(env prog.Env) *spawner {
 	path, ok := env.Get("PATH")
 	if !ok {
 		path = child.DefaultPath
 	}
-	return &spawner{dir: dir, env: env, path: path}
+	return &spawner{env: env, path: path}
 }
 
 // deliver does one delivery.
@@ -95,7 +95,7 @@ func (s *spawner) deliver(d *spawn.Delivery) spawn.Verdict {
 	var out pipe.RemoteOutput
 	st, err := d.Run(func(files []sys.FD) (child.Process, error) {
 		return child.StartSearch(&child.Cmd{
-			Path: name, Args: []string{name, d.Host, d.Sender, d.Recipient}, Dir: s.dir,
+			Path: name, Args: []string{name, d.Host, d.Sender, d.Recipient},
 			Env: s.env.List(), Files: files, Leaf: !other, Crash: true,
 		}, s.path)
 	}, &out)

@@ -28,6 +28,7 @@ func newBed(t *testing.T) *bed {
 	t.Helper()
 	b := &bed{t: t, home: testkit.NewHome(t)}
 	b.mess = strings.TrimPrefix(testkit.SplitPath("mess", b.home.AddMessage("message\n")), "mess/")
+	t.Chdir(b.home.Path("queue/mess"))
 	b.env = prog.NewEnv([]string{"PATH=" + b.home.Path("bin") + ":/bin:/usr/bin", "KEEP=me"})
 	return b
 }
@@ -44,7 +45,7 @@ func (b *bed) remote(body string) { testkit.Script(b.t, b.home.Path("bin/qmail-r
 // deliver has one delivery done and returns its report.
 func (b *bed) deliver(sender, rcpt string) string {
 	b.t.Helper()
-	dir, err := sys.OpenDir(b.home.Path("queue/mess"))
+	dir, err := sys.OpenDir(".")
 	b.must(err)
 	defer func() { _ = dir.Close() }()
 	commands, in, err := sys.Pipe()
@@ -53,7 +54,7 @@ func (b *bed) deliver(sender, rcpt string) string {
 	b.must(err)
 	_, err = in.Write(pipe.DeliveryCommand{Delnum: 7, Mess: b.mess, Sender: sender, Recipient: rcpt}.Append(nil))
 	b.must(errors.Join(err, in.Close()))
-	s := newSpawner(b.home.Path("queue/mess"), b.env)
+	s := newSpawner(b.env)
 	e := &spawn.Engine{Mess: dir, Owner: uint32(os.Geteuid()), Slots: 10, Deliver: s.deliver, Bug: crashed}
 	go e.Serve(commands, reports)
 	all, err := out.ReadAll(1 << 20)
@@ -90,6 +91,17 @@ func TestArguments(t *testing.T) {
 	b.remote(`printf 'r\000K%s\000' "$1|$2"`)
 	if got := b.deliver("", "@"); got != "K|" {
 		t.Errorf("empty QMAILREMOTE, empty arguments: %q", got)
+	}
+}
+
+// TestQueueMoved: a queue that is not where it was when the spawner started is no
+// reason to bounce.
+func TestQueueMoved(t *testing.T) {
+	b := newBed(t)
+	b.remote(`printf 'r\000K\000'`)
+	b.must(os.Rename(b.home.Path("queue"), b.home.Path("moved")))
+	if got := b.deliver("s@x", "a@b"); got != "K" {
+		t.Errorf("report %q, want K", got)
 	}
 }
 
