@@ -112,9 +112,12 @@ func (c *cleaner) answer(request []byte) pipe.CleanReply {
 	}
 	// A todo file that came back after a loss of power would have every
 	// recipient delivered again, those already done too. Also if the name was
-	// not there: the request before may have failed just here.
-	if r.Todo && c.dir.SyncDir(queue.Todo.Dir(r.ID)) != nil {
-		return pipe.CleanFail
+	// not there: the request before may have failed just here. Without a
+	// directory there is nothing that could come back.
+	if r.Todo {
+		if err := c.dir.SyncDir(queue.Todo.Dir(r.ID)); err != nil && !sys.IsNotExist(err) {
+			return pipe.CleanFail
+		}
 	}
 	return pipe.CleanDone
 }

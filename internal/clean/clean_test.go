@@ -121,6 +121,23 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// Without the directory todo/ nothing can come back, and the name is gone.
+func TestNoTodo(t *testing.T) {
+	h := testkit.NewHome(t)
+	if err := os.Remove(h.Path("queue/todo")); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := sys.OpenDir(h.Queue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dir.Close() }()
+	c := &cleaner{dir: dir, now: clock(1)}
+	if got := c.answer([]byte("todo/457")); got != pipe.CleanDone {
+		t.Errorf("todo/457 without todo/ is answered %q, want %q", got, pipe.CleanDone)
+	}
+}
+
 func TestEnds(t *testing.T) {
 	c := &cleaner{dir: newStore(), now: clock(1)}
 	if code := c.serve(iotest.ErrReader(sys.ErrTimeout), io.Discard); code != exitOK {
