@@ -4,6 +4,7 @@ import (
 	"io"
 	"sort"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -163,8 +164,14 @@ func (d *Dir) Chown(name string, uid, gid int) error {
 
 // Chtimes sets atime and mtime to whole seconds.
 func (d *Dir) Chtimes(name string, atime, mtime int64) error {
-	ts := []unix.Timespec{unix.NsecToTimespec(atime * 1e9), unix.NsecToTimespec(mtime * 1e9)}
-	return fail("utime", name, unix.UtimesNanoAt(d.fd, name, ts, 0))
+	var ts [2]unix.Timespec
+	for i, t := range [...]int64{atime, mtime} {
+		var err error
+		if ts[i], err = unix.TimeToTimespec(time.Unix(t, 0)); err != nil {
+			return fail("utime", name, err) // ERANGE where such times have 32 bits
+		}
+	}
+	return fail("utime", name, unix.UtimesNanoAt(d.fd, name, ts[:], 0))
 }
 
 // SyncDir flushes a directory below d (or d itself, ".") to disk: names made

@@ -54,6 +54,13 @@ func TestDirFiles(t *testing.T) {
 	if st, _ := d.Stat("b"); st.Atime != 1000 || st.Mtime != 2000 {
 		t.Errorf("times = %d %d", st.Atime, st.Mtime)
 	}
+	const far int64 = 10_000_000_000 // beyond what nanoseconds in 64 bits can say
+	if err := d.Chtimes("a", far, far); err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := d.Stat("b"); st.Mtime < 1<<31-1 { // a file system may not know later times
+		t.Errorf("mtime = %d, want %d", st.Mtime, far)
+	}
 	if b, err := d.ReadFile("b", 5); string(b) != "hello" || err != nil {
 		t.Errorf("ReadFile = %q, %v", b, err)
 	}
