@@ -149,16 +149,18 @@ func Suffixes(host string, f func(string) bool) {
 	}
 }
 
-// ParseIPv4 reads d.d.d.d, nothing before or after. Each number is 0 to 255,
-// of one to three digits; C took larger ones modulo 256.
+// ParseIPv4 reads d.d.d.d, nothing before or after. Each number has one digit or
+// more and is at most 255; C takes larger ones modulo 256.
 func ParseIPv4(s string) (ip [4]byte, ok bool) {
-	for k := 0; k < 4; k++ {
+	for k := range ip {
 		n, digits := 0, 0
-		for digits < len(s) && digits < 4 && s[digits] >= '0' && s[digits] <= '9' {
-			n = n*10 + int(s[digits]-'0')
+		for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
+			if n = n*10 + int(s[digits]-'0'); n > 255 {
+				return ip, false
+			}
 			digits++
 		}
-		if digits == 0 || digits > 3 || n > 255 {
+		if digits == 0 {
 			return ip, false
 		}
 		ip[k], s = byte(n), s[digits:]

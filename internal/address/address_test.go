@@ -77,7 +77,7 @@ func TestIP(t *testing.T) {
 		ok bool
 	}{
 		{"1.2.3.4", true}, {"255.0.0.255", true}, {"300.1.1.1", false}, {"1.2.3", false}, {"1.2.3.4.", false},
-		{"1.2.3.4x", false}, {"", false}, {"1..2.3", false}, {"0001.2.3.4", false},
+		{"1.2.3.4x", false}, {"", false}, {"1..2.3", false}, {"0001.2.3.4", true}, {"0256.1.1.1", false}, {"99999999999999999999.1.1.1", false},
 	}
 	for _, tt := range tests {
 		if _, ok := ParseIPv4(tt.in); ok != tt.ok {
