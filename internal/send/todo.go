@@ -39,7 +39,7 @@ func (s *server) watchTodo() {
 }
 
 // awaitScan waits for the trigger, the time, or the end of work.
-func (s *server) awaitScan(trigger sys.FD, next time.Time) {
+func (s *server) awaitScan(pulled sys.FD, next time.Time) {
 	began := time.Now()
 	for !s.stopped() {
 		left := next.Sub(s.now())
@@ -47,7 +47,7 @@ func (s *server) awaitScan(trigger sys.FD, next time.Time) {
 			return
 		}
 		left = min(left, sleepMax*time.Second) // the clock may be set
-		ready, err := sys.WaitAny([]sys.FD{trigger, s.wake.FD()}, []int16{sys.Readable, sys.Readable}, left)
+		ready, err := sys.WaitAny([]sys.FD{pulled, s.wake.FD()}, []int16{sys.Readable, sys.Readable}, left)
 		if err != nil {
 			s.log.notice(sendlog.TroubleSelect, "")
 			s.pause()
