@@ -200,6 +200,13 @@ func TestTcprules(t *testing.T) {
 	if r.Code != 111 || r.Err != "tcprules: fatal: unable to read input: is a directory\n" {
 		t.Errorf("input is a directory: %+v", r)
 	}
+	closed, err := os.OpenFile("/dev/null", os.O_RDWR, 0) // as the run-time does
+	must(t, err)
+	defer func() { _ = closed.Close() }()
+	r = progtest.Run(t, Tcprules, progtest.Call{Args: []string{"tcprules", name, tmp}, FDs: map[int]int{0: int(closed.Fd())}})
+	if r.Code != 111 || r.Err != "tcprules: fatal: unable to read input: file descriptor not open\n" {
+		t.Errorf("input is closed: %+v", r)
+	}
 	if read(t, name) != old {
 		t.Error("a failure changed the cdb file")
 	}

@@ -17,6 +17,9 @@ func Tcprules(p *prog.Process) int {
 	if len(p.Args) < 3 {
 		return p.Die(exitUsage, "tcprules: usage: tcprules rules.cdb rules.tmp")
 	}
+	if p.FD(0).WasClosed() { // no rules would let everybody in
+		return p.Die(exitFail, "tcprules: fatal: unable to read input: file descriptor not open")
+	}
 	name, tmp := p.Args[1], p.Args[2]
 	b, err := create(sys.Cwd(), tmp, name)
 	if err != nil {

@@ -95,6 +95,9 @@ func run(p *prog.Process) error {
 	if err := in.options(); err != nil {
 		return err
 	}
+	if p.FD(0).WasClosed() {
+		return errRead // no message is not an empty one
+	}
 	input := bufio.NewReaderSize(p.FD(0), 32<<10)
 	line, err := in.readHeader(input)
 	if err != nil {

@@ -279,6 +279,11 @@ func TestFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = full.Close() }()
+	closed, err := os.OpenFile("/dev/null", os.O_RDWR, 0) // as the run-time does
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = closed.Close() }()
 	tests := []struct {
 		name   string
 		status string // of the queue program
@@ -314,6 +319,7 @@ func TestFailures(t *testing.T) {
 			}, 111, "fatal: read error\n"},
 		{"lists unreadable", "0", nil, []string{"QMAILMFTFILE=/"}, in, nil, 111, "fatal: read error\n"},
 		{"input unreadable", "0", nil, nil, in, func(r *session) { r.fd0 = dir }, 111, "fatal: read error\n"},
+		{"input closed", "0", nil, nil, in, func(r *session) { r.fd0 = closed }, 111, "fatal: read error\n"},
 		{"output full", "0", []string{"-n"}, nil, in, func(r *session) { r.fd1 = full }, 111, "fatal: write error\n"},
 		{"output full early", "0", []string{"-n"}, nil, in + strings.Repeat("x", 100000), func(r *session) { r.fd1 = full }, 111,
 			"fatal: write error\n"},

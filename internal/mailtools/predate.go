@@ -30,6 +30,9 @@ func Datemail(p *prog.Process) int {
 
 // predate runs the command and feeds it.
 func predate(p *prog.Process, command []string) int {
+	if p.FD(0).WasClosed() { // no message is not an empty one
+		return p.Die(exitTemporary, predateFatal, "unable to copy input: file descriptor not open")
+	}
 	r, w, err := sys.Pipe()
 	if err != nil {
 		return p.Die(exitTemporary, predateFatal, "unable to create pipe: ", sys.ErrText(err))

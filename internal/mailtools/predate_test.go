@@ -62,6 +62,18 @@ func TestPredateUnreadable(t *testing.T) {
 	if want := (result{111, "", "predate: fatal: unable to copy input: is a directory\n"}); got != want {
 		t.Errorf("predate of a directory = %+v, want %+v", got, want)
 	}
+	closed, err := os.OpenFile("/dev/null", os.O_RDWR, 0) // as the run-time does
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = closed.Close() }()
+	got = call(t, at(func(p *prog.Process) int {
+		p.FDs[0] = sys.FD(closed.Fd())
+		return Predate(p)
+	}), "", "", nil, "predate", "cat")
+	if want := (result{111, "", "predate: fatal: unable to copy input: file descriptor not open\n"}); got != want {
+		t.Errorf("predate without descriptor 0 = %+v, want %+v", got, want)
+	}
 }
 
 func TestDatemail(t *testing.T) {
