@@ -1,6 +1,8 @@
 package setup
 
 import (
+	"strings"
+
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 )
@@ -90,7 +92,8 @@ func sendmailUnlinks(p *prog.Process, _ []string) int {
 	return 0
 }
 
-// packageOwning names the Debian package that owns a file, or "".
+// packageOwning names the Debian package that owns a file, or "". Where /bin is
+// a link to /usr/bin a list may say /bin/mailq for /usr/bin/mailq.
 func packageOwning(dest, file string) string {
 	dir, err := sys.OpenDir(dest + dpkgDir)
 	if err != nil {
@@ -104,7 +107,7 @@ func packageOwning(dest, file string) string {
 			return true
 		}
 		b, err := dir.ReadFile(name, 64<<20)
-		if err == nil && hasLine(b, file) {
+		if err == nil && (hasLine(b, file) || hasLine(b, strings.TrimPrefix(file, "/usr"))) {
 			owner = name[:len(name)-len(ext)]
 		}
 		return owner == ""

@@ -216,23 +216,25 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := filepath.Join(dest, "var/lib/dpkg/info/othermta.list")
-	if err := os.WriteFile(list, []byte("/.\n/usr/bin/mailq\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	env := []string{"DESTDIR=" + dest}
-	p, done := process(t, env, "sendmail-links")
-	code := Run(p)
-	if _, errs := done(); code != exitFatal || errs != "sendmail-links: fatal: /usr/bin/mailq belongs to the package othermta; remove it first\n" {
-		t.Errorf("owned by a package: exit %d, %q", code, errs)
-	}
-	if read(t, old) != "old" {
-		t.Error("a refusal changed something")
+	for _, owned := range []string{"/usr/bin/mailq", "/bin/mailq"} { // the second where /bin is a link
+		if err := os.WriteFile(list, []byte("/.\n"+owned+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p, done := process(t, env, "sendmail-links")
+		code := Run(p)
+		if _, errs := done(); code != exitFatal || errs != "sendmail-links: fatal: /usr/bin/mailq belongs to the package othermta; remove it first\n" {
+			t.Errorf("%s owned by a package: exit %d, %q", owned, code, errs)
+		}
+		if read(t, old) != "old" {
+			t.Error("a refusal changed something")
+		}
 	}
 	if err := os.Remove(list); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time nothing is left to do
-		p, done = process(t, env, "sendmail-links")
+		p, done := process(t, env, "sendmail-links")
 		if code := Run(p); code != 0 {
 			_, errs := done()
 			t.Fatalf("exit %d, %q", code, errs)
@@ -244,7 +246,7 @@ func TestLinks(t *testing.T) {
 	if st, err := os.Stat(old + ".old"); err != nil || st.Mode()&os.ModeSetuid != 0 || st.Mode().Perm() != 0o755 {
 		t.Errorf("kept file: %v, %v", st, err)
 	}
-	p, _ = process(t, env, "sendmail-unlinks")
+	p, _ := process(t, env, "sendmail-unlinks")
 	if code := Run(p); code != 0 {
 		t.Errorf("unlinks: exit %d", code)
 	}
