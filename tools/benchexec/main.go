@@ -1,6 +1,8 @@
 // Benchexec measures what starting each program costs: time from the start of
-// the process to its end and the largest resident memory, beside an empty C
-// program, all in turn in one run, so that the ratios hold on a noisy machine.
+// the process to its end, in turn with an empty C program in one run, so that
+// the ratios hold on a noisy machine; and the largest resident memory, looked
+// up in /proc when the process is about to end (what wait4 reports begins with
+// the memory of the process that forked).
 //
 //	usage       benchexec DIR [ROUNDS]
 //	started by  make bench-exec
@@ -16,8 +18,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,7 +30,7 @@ import (
 type subject struct {
 	name, path string
 	took       []time.Duration
-	memory     int64 // KiB, largest
+	memory     string // KiB, largest
 }
 
 func main() {
@@ -52,6 +56,12 @@ func main() {
 			if err := s.once(work); err != nil {
 				fail(err)
 			}
+		}
+	}
+	runtime.LockOSThread() // a traced process obeys one thread
+	for _, s := range subjects {
+		if err := s.weigh(work); err != nil {
+			fmt.Fprintf(os.Stderr, "benchexec: memory of %s: %v\n", s.name, err)
 		}
 	}
 	report(subjects)
@@ -97,39 +107,82 @@ func programs(dir string) []*subject {
 	return out
 }
 
-// once starts the program, waits for it and notes time and memory.
-func (s *subject) once(work string) error {
+// start starts the program in work.
+func (s *subject) start(work string, sys *syscall.SysProcAttr) (pid int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer null.Close()
 	path, err := filepath.Abs(s.path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	fd := null.Fd()
-	attr := &syscall.ProcAttr{Dir: work, Env: []string{"PATH=/nonexistent", "GOMAXPROCS=1"}, Files: []uintptr{fd, fd, fd}}
+	attr := &syscall.ProcAttr{Dir: work, Env: []string{"PATH=/nonexistent", "GOMAXPROCS=1"}, Files: []uintptr{fd, fd, fd}, Sys: sys}
+	return syscall.ForkExec(path, []string{s.name}, attr)
+}
+
+// once runs the program and notes the time.
+func (s *subject) once(work string) error {
 	begin := time.Now()
-	pid, err := syscall.ForkExec(path, []string{s.name}, attr)
+	pid, err := s.start(work, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	var ws syscall.WaitStatus
-	var ru syscall.Rusage
-	if _, err := syscall.Wait4(pid, &ws, 0, &ru); err != nil {
+	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
 		return err
 	}
 	s.took = append(s.took, time.Since(begin))
-	s.memory = max(s.memory, int64(ru.Maxrss))
 	return nil
+}
+
+// weigh runs the program traced, so that it stops before it ends, and notes the
+// peak of its resident memory.
+func (s *subject) weigh(work string) error {
+	s.memory = "-"
+	pid, err := s.start(work, &syscall.SysProcAttr{Ptrace: true})
+	if err != nil {
+		return err
+	}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil { // stopped by its exec
+		return err
+	}
+	if err := syscall.PtraceSetOptions(pid, syscall.PTRACE_O_TRACEEXIT); err != nil {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // not to be left stopped
+	}
+	for signal := 0; ; {
+		if err := syscall.PtraceCont(pid, signal); err != nil {
+			return err
+		}
+		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil || !ws.Stopped() {
+			return err
+		}
+		signal = int(ws.StopSignal())
+		if ws.TrapCause() == syscall.PTRACE_EVENT_EXIT {
+			s.memory, signal = peak(pid), 0
+		}
+	}
+}
+
+// peak is the largest resident memory of a process in KiB, as text.
+func peak(pid int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return "-"
+	}
+	_, rest, _ := strings.Cut(string(b), "\nVmHWM:")
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSuffix(strings.TrimSpace(line), " kB")
 }
 
 // percentile of the sorted times.
 func (s *subject) percentile(p int) time.Duration { return s.took[len(s.took)*p/100] }
 
 func report(subjects []*subject) {
-	fmt.Printf("%-16s %10s %10s %8s %10s\n", "program", "p10 us", "median us", "x first", "max RSS KiB")
+	fmt.Printf("%-16s %10s %10s %8s %11s\n", "program", "p10 us", "median us", "x first", "max RSS KiB")
 	var base float64
 	for i, s := range subjects {
 		sort.Slice(s.took, func(a, b int) bool { return s.took[a] < s.took[b] })
@@ -137,6 +190,6 @@ func report(subjects []*subject) {
 		if i == 0 {
 			base = max(p10, 1)
 		}
-		fmt.Printf("%-16s %10.0f %10d %8.2f %10d\n", s.name, p10, s.percentile(50).Microseconds(), p10/base, s.memory)
+		fmt.Printf("%-16s %10.0f %10d %8.2f %11s\n", s.name, p10, s.percentile(50).Microseconds(), p10/base, s.memory)
 	}
 }
