@@ -3,6 +3,7 @@
 package install_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -222,6 +224,72 @@ func TestQuickstart(t *testing.T) {
 			out, _ := run(t, "/", "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aE '[q]mail-send|[q]mail-lspawn|[t]cpserver|[m]ultilog'")
 			return out == ""
 		})
+
+		// A qmail that boot/service did not start is left alone.
+		own := exec.Command(home + "/rc")
+		if err := own.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "qmail-send runs", func() bool {
+			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", own.Process.Pid))
+			return string(name) == "qmail-send\n"
+		})
+		out, code := run(t, src, "sh", "scripts/quickstart")
+		if want := fmt.Sprintf("quickstart: qmail runs already (pid %d), not started by ", own.Process.Pid); code != 1 || !strings.HasPrefix(out, want) || strings.Count(out, "\n") != 1 {
+			t.Errorf("quickstart beside another qmail: exit %d, %q", code, out)
+		}
+		if out, code := run(t, src, "make", "start"); code == 0 || !strings.HasPrefix(out, "service: qmail did not start") {
+			t.Errorf("make start beside another qmail: exit %d, %q", code, out)
+		}
+		if err := own.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		_ = own.Wait() // its exit code is qmail-send's
+	})
+}
+
+// TestQuickstartElsewhere changes every conf-* file: another home, split, limit,
+// delimiter, pattern, names. All that is built and installed must follow.
+func TestQuickstartElsewhere(t *testing.T) {
+	fresh(t, func(t *testing.T) {
+		const home = "/var/lib/mailsuite"
+		for name, text := range map[string]string{
+			"conf-qmail": home + "\n", "conf-split": "7\n", "conf-spawn": "30\n", "conf-break": "+\n", "conf-patrn": "022\n",
+			"conf-users": "mlalias\nmld\nmll\nroot\nmlp\nmlq\nmlr\nmls", "conf-groups": "mlqueue\nmlnone\n",
+		} {
+			if err := os.WriteFile(filepath.Join(src, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out := must(t, src, "make", "quickstart")
+		for _, row := range []string{`by SMTP on 127.0.0.1 port 25:  ` + home + `/alias/Maildir/new/`, `mls +\d+ +qmail-send`, `mlr +\d+ +qmail-rspawn`,
+			`mlq +\d+ +qmail-clean`, `mll +\d+ +multilog t /var/log/qmail/smtpd`, `mld +\d+ +tcpserver`} {
+			if !regexp.MustCompile(row).MatchString(out) {
+				t.Errorf("quickstart does not show %q:\n%s", row, out)
+			}
+		}
+		if w := must(t, src, "make", "--no-print-directory", "-s", "check"); strings.Contains(w, "warning") {
+			t.Errorf("make check: %s", w)
+		}
+		show := must(t, "/", home+"/bin/qmail-showctl")
+		want := "qmail home directory: " + home + ".\nuser-ext delimiter: +.\npaternalism (in decimal): 18.\nsilent concurrency limit: 30.\nsubdirectory split: 7.\n"
+		if !strings.HasPrefix(show, want) {
+			t.Errorf("qmail-showctl shows %.300q, want %q", show, want)
+		}
+		if names, err := filepath.Glob(home + "/queue/mess/*"); len(names) != 7 || err != nil {
+			t.Errorf("mess is split into %v, %v", names, err)
+		}
+		if found, _ := run(t, "/", "grep", "-rlI", "/var/qmail", home); found != "" {
+			t.Errorf("these name /var/qmail: %s", found)
+		}
+		if found, _ := run(t, "/", "grep", "-wE", "qmaild|qmaill|nofiles", home+"/boot/service"); found != "" {
+			t.Errorf("boot/service has accounts of others: %s", found)
+		}
+		if names, _ := os.ReadDir("/var/qmail"); len(names) != 0 {
+			t.Errorf("/var/qmail was filled: %v", names)
+		}
+		must(t, src, "make", "restart")
+		must(t, src, "make", "stop")
 	})
 }
 
