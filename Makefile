@@ -52,7 +52,7 @@ sendmail-unlinks: it ## undo sendmail-links
 	@DESTDIR='$(DESTDIR)' build/install sendmail-unlinks
 
 quickstart: ## from a fresh machine to two delivered messages (root)
-	@MAKE='$(MAKE)' HOME_DIR='$(HOME_DIR)' sh scripts/quickstart
+	@MAKE='$(MAKE)' HOME_DIR='$(HOME_DIR)' DESTDIR='$(DESTDIR)' sh scripts/quickstart
 
 SERVICE = [ -x '$(HOME_DIR)/boot/service' ] || { echo 'goqmail: nothing is installed in $(HOME_DIR) yet' >&2; exit 1; }; '$(HOME_DIR)/boot/service'
 

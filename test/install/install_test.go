@@ -349,6 +349,7 @@ func TestQuickstartRefusals(t *testing.T) {
 		refused("old Go", `goqmail: Go [0-9.]+ or newer is needed, and this is go1.19.8`, "env", "PATH=/tmp/old:/usr/sbin:/usr/bin:/sbin:/bin", "sh", "scripts/quickstart")
 		testkit.Script(t, "/tmp/nolink/ln", `exit 1`)
 		refused("no hard links", `quickstart: the file system of /var/qmail has no hard links; the queue needs them`, "env", "PATH=/tmp/nolink:"+os.Getenv("PATH"), "sh", "scripts/quickstart")
+		refused("for packaging", `quickstart: DESTDIR is set, and this is for the machine itself`, "env", "DESTDIR=/tmp/dest", "sh", "scripts/quickstart")
 		for _, port := range []string{"25", "2525"} {
 			l, err := net.Listen("tcp4", "127.0.0.1:"+port)
 			if err != nil {
