@@ -118,7 +118,7 @@ func (c *config) loadLists(env prog.Env) error {
 
 // loadControls reads the control files and the variables that override them.
 func (c *config) loadControls(p *prog.Process) error {
-	home, err := sys.OpenDir(p.Home)
+	home, err := sys.Cwd().OpenSearchDir(p.Home)
 	if err != nil {
 		return errHome
 	}

@@ -99,14 +99,14 @@ func run(p *prog.Process, r *report) verdict {
 	if p.FD(0).WasClosed() {
 		d.message = noMessage{}
 	}
-	home, err := sys.OpenDir(p.Home)
+	home, err := sys.Cwd().OpenSearchDir(p.Home)
 	if err != nil {
 		return noHome
 	}
 	if err := d.readControls(p.Home); err != nil {
 		return noControls
 	}
-	if queue, err := home.OpenDir("queue"); err == nil {
+	if queue, err := home.OpenSearchDir("queue"); err == nil {
 		d.timeouts = tcpto.New(queue, sys.Getpid(), p.Now)
 	}
 	d.resolver = dns.System("")
