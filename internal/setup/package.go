@@ -1,6 +1,8 @@
 package setup
 
 import (
+	"strings"
+
 	"goqmail/internal/hier"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
@@ -123,25 +125,35 @@ func (in *installer) directory(it hier.Item) error {
 }
 
 // attributes sets owner, group and mode where they differ: on a live system
-// nothing is touched that is right already.
+// nothing is touched that is right already. Only directories of the home may be
+// symbolic links: below, where the suite's accounts can write, a link would hand
+// out the rights of some other file.
 func (in *installer) attributes(it hier.Item) error {
 	full := in.full(it)
-	st, err := in.dir.Stat(name(it))
+	flags := sys.ReadOnly | sys.NonBlock // a FIFO has no writer
+	if it.Type != hier.Dir || strings.Contains(it.Dir, "/") {
+		flags |= sys.NoFollow
+	}
+	fd, err := in.dir.Open(name(it), flags, 0)
+	if err != nil {
+		return step("open", full, err)
+	}
+	defer func() { _ = fd.Close() }() // read only
+	st, err := fd.Stat()
 	if err != nil {
 		return step("stat", full, err)
 	}
-	uid, gid := -1, -1
 	if in.asRoot {
-		uid, gid = in.ids.users[it.Owner], in.ids.groups[it.Group]
+		uid, gid := in.ids.users[it.Owner], in.ids.groups[it.Group]
 		if int(st.UID) != uid || int(st.GID) != gid {
-			if err := in.dir.Chown(name(it), uid, gid); err != nil {
+			if err := fd.Chown(uid, gid); err != nil {
 				return step("chown", full, err)
 			}
 			st.Mode = 0 // chown may have cleared bits
 		}
 	}
 	if st.Perm() != it.Mode {
-		return step("chmod", full, in.dir.Chmod(name(it), it.Mode))
+		return step("chmod", full, fd.Chmod(it.Mode))
 	}
 	return nil
 }

@@ -208,3 +208,41 @@ func TestUninstallAfterInterruptedSetup(t *testing.T) {
 		t.Errorf("the queue: %v", err)
 	}
 }
+
+// TestSymbolicLinks: a directory of the home may be elsewhere; below the queue,
+// where qmailq can write, a link is refused and what it names keeps its rights.
+func TestSymbolicLinks(t *testing.T) {
+	root, other := t.TempDir(), t.TempDir()
+	buildTree(t, "one")
+	if err := os.Symlink(other, root+"/queue"); err != nil {
+		t.Fatal(err)
+	}
+	if err := install(root); err != nil {
+		t.Fatalf("the queue elsewhere: %v", err)
+	}
+	if st, err := os.Stat(other); err != nil || st.Mode().Perm() != 0o750 {
+		t.Errorf("the queue elsewhere: %v, %v", st.Mode(), err)
+	}
+	secret := filepath.Join(t.TempDir(), "shadow")
+	if err := os.WriteFile(secret, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tcpto", "sendmutex", "trigger"} {
+		path := root + "/queue/lock/" + name
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(secret, path); err != nil {
+			t.Fatal(err)
+		}
+		if err := install(root); err == nil || err.Error() != "unable to open "+path+": symbolic link loop" {
+			t.Errorf("%s is a link: %v", name, err)
+		}
+		if st, err := os.Stat(secret); err != nil || st.Mode().Perm() != 0o600 {
+			t.Errorf("%s: the other file has mode %v, %v", name, st.Mode(), err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
