@@ -28,12 +28,11 @@ const (
 
 // Run is qmail-clean.
 func Run(p *prog.Process) int {
-	dir, err := sys.Cwd().OpenSearchDir(p.Home + "/queue")
-	if err != nil {
+	if sys.Chdir(p.Home+"/queue") != nil {
 		return exitNoQueue
 	}
 	sig.Ignore(sig.PIPE) // a broken pipe is exitNoAnswer
-	c := &cleaner{dir: dir, now: func() int64 { return p.Now().Unix() }}
+	c := &cleaner{dir: sys.Cwd(), now: func() int64 { return p.Now().Unix() }}
 	return c.serve(p.FD(0), p.FD(1))
 }
 

@@ -224,6 +224,7 @@ func TestCleanupTimes(t *testing.T) {
 
 // The whole program on real files.
 func TestRun(t *testing.T) {
+	t.Chdir(t.TempDir())
 	h := testkit.NewHome(t)
 	n := h.AddMessage("x\n")
 	id := strconv.FormatUint(n, 10)
@@ -257,6 +258,9 @@ func TestRun(t *testing.T) {
 	p := &prog.Process{Home: h.Dir, Now: time.Now, FDs: map[int]sys.FD{0: r, 1: aw}}
 	if code := Run(p); code != exitOK {
 		t.Errorf("exit %d", code)
+	}
+	if dir, err := os.Getwd(); err != nil || dir != h.Queue() {
+		t.Errorf("directory %q %v, want %q", dir, err, h.Queue())
 	}
 	answers := make([]byte, 10)
 	k, _ := ar.Read(answers)

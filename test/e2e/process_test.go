@@ -66,6 +66,10 @@ func TestProcesses(t *testing.T) {
 					t.Errorf("%s of %s = %s, want %s", f.field, tt.name, got, f.want)
 				}
 			}
+			b.eventually(tt.name+" in "+tt.cwd, func() bool {
+				dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+				return err == nil && dir == tt.cwd
+			})
 			if tt.name == "cat" {
 				continue
 			}
@@ -78,6 +82,9 @@ func TestProcesses(t *testing.T) {
 				if !strings.Contains(fds+",", p+",") {
 					t.Errorf("descriptors of %s: %s; want %s", tt.name, fds, p)
 				}
+			}
+			if strings.Contains(fds, "cgroup") {
+				t.Errorf("descriptors of %s: %s; what the run-time opens stays open", tt.name, fds)
 			}
 		}
 		if got, want := b.daemon.Process.Pid, b.pid("qmail-send"); got != want {
