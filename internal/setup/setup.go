@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"goqmail/internal/accounts"
+	"goqmail/internal/conf"
 	"goqmail/internal/hier"
 	"goqmail/internal/prog"
 	"goqmail/internal/role"
@@ -32,6 +33,7 @@ var commands = map[string]func(*prog.Process, []string) int{
 	"config-fast":      configFast,
 	"sendmail-links":   sendmailLinks,
 	"sendmail-unlinks": sendmailUnlinks,
+	"version":          version,
 }
 
 // Run runs one sub-command.
@@ -92,8 +94,9 @@ func lookup() (ids, error) {
 	return out, nil
 }
 
-// documents lists the files of docs/ that are installed, by name in doc.
-var documents = []string{"README.md", "LICENSE"}
+// documents lists the files of the top that are installed in doc, besides docs/.
+// VERSION tells the administrator what is installed.
+var documents = []string{"README.md", "LICENSE", "VERSION"}
 
 // files lists every program and text with its source, in the order in which
 // they are put in place: qmail-queue last.
@@ -149,4 +152,10 @@ func copyTo(dst sys.FD, source string) error {
 	defer func() { _ = src.Close() }() // read only
 	_, err = io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, make([]byte, 1<<18))
 	return err
+}
+
+// version prints which version this tree was built as.
+func version(p *prog.Process, _ []string) int {
+	p.Say(1, conf.Version(), "\n")
+	return 0
 }
