@@ -156,8 +156,16 @@ func (b *bed) waitEnd() {
 	b.until("the last line", func() bool { return strings.HasSuffix("\n"+b.log.all(), "\nstatus: exiting") })
 }
 
-// advance moves the clock and has everybody look at it.
+// advance moves the clock and has everybody look at it. First the loop ends its
+// turn, in which it may note when to try again what it has just logged.
 func (b *bed) advance(seconds int64) {
+	turned := make(chan bool, 1)
+	b.s.post(callback(func() { turned <- true }))
+	select {
+	case <-turned:
+	case <-b.ended:
+	case <-time.After(patience):
+	}
 	b.now.Add(seconds)
 	b.s.post(nudge{})
 	b.s.wake.Set()
