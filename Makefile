@@ -10,7 +10,7 @@ PKG = goqmail/internal/conf
 LDFLAGS = -s -w -X $(PKG).home=$(HOME_DIR) -X $(PKG).brk=$(call first,conf-break) \
 	-X $(PKG).patrn=$(call first,conf-patrn) -X $(PKG).spawn=$(call first,conf-spawn) \
 	-X $(PKG).split=$(call first,conf-split) -X $(PKG).version=$(call first,VERSION) \
-	-X '$(PKG).users=$(strip $(shell cat conf-users))' -X '$(PKG).groups=$(strip $(shell cat conf-groups))'
+	-X '$(PKG).users=$(strip $(shell head -n 8 conf-users))' -X '$(PKG).groups=$(strip $(shell head -n 2 conf-groups))'
 BUILDFLAGS = -trimpath -buildvcs=false
 BUILDENV = CGO_ENABLED=0 GOFLAGS=
 

@@ -1,7 +1,7 @@
 // Package conf holds the choices made when the suite is built.
 //
-// Each value comes from the first line of a conf-* file (conf-users and
-// conf-groups: from every line) and is put in by the Makefile with the
+// Each value comes from the first line of a conf-* file (conf-users: the
+// first eight lines, conf-groups: two) and is put in by the Makefile with the
 // linker's -X option, so a plain "go build" has qmail's defaults. Nothing here
 // changes while a program runs. Spec: spec/install.md, section 2.
 package conf

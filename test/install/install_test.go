@@ -255,7 +255,7 @@ func TestQuickstartElsewhere(t *testing.T) {
 		const home = "/var/lib/mailsuite"
 		for name, text := range map[string]string{
 			"conf-qmail": home + "\n", "conf-split": "7\n", "conf-spawn": "30\n", "conf-break": "+\n", "conf-patrn": "022\n",
-			"conf-users": "mlalias\nmld\nmll\nroot\nmlp\nmlq\nmlr\nmls", "conf-groups": "mlqueue\nmlnone\n",
+			"conf-users": "mlalias\nmld\nmll\nroot\nmlp\nmlq\nmlr\nmls\n\nRemarks aren't names.\n", "conf-groups": "mlqueue\nmlnone\n",
 		} {
 			if err := os.WriteFile(filepath.Join(src, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
