@@ -269,6 +269,7 @@ exit 0`, mess))
 	if got, want := b.clean.requests(), fmt.Sprintf("foop/%d todo/%d", id, mess); got != want {
 		t.Errorf("requests %s, want %s", got, want)
 	}
+	b.logged(fmt.Sprintf("new msg %d", mess), 1)
 	log := b.log.all()
 	if strings.Index(log, fmt.Sprintf("end msg %d", id)) > strings.Index(log, fmt.Sprintf("new msg %d", mess)) {
 		t.Errorf("log:\n%s", log)
