@@ -1,7 +1,7 @@
 # goqmail: see README.md. "make help" lists the targets.
 
 SHELL = /bin/sh
-GO = go
+GO ?= go
 
 # Compile-time choices: the first line of each conf-* file.
 HOME_DIR := $(shell head -n 1 conf-qmail)
@@ -74,7 +74,7 @@ e2e: it ## tests of the installed tree (root)
 race: ## unit tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-FUZZTIME = 10s
+FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh scripts/fuzz
 
