@@ -186,10 +186,13 @@ func FuzzLine(f *testing.F) {
 			t.Fatalf("%q: address %q, error %v", line, r.Address, err)
 		}
 		deny, vars := decode(r.Data())
-		if deny != r.Deny {
+		// A NUL in a value is stored as it is, as C does, and so ends its item: what
+		// follows can even read as another one.
+		plain := bytes.IndexByte(line, 0) < 0
+		if plain && deny != r.Deny || r.Deny && !deny {
 			t.Fatalf("%q: deny %v, decoded %v", line, r.Deny, deny)
 		}
-		if !deny && bytes.IndexByte(line, 0) < 0 && !slices.Equal(vars, r.Vars) {
+		if plain && !deny && !slices.Equal(vars, r.Vars) {
 			t.Fatalf("%q: variables %q, decoded %q", line, r.Vars, vars)
 		}
 		keys, err := r.Keys()
