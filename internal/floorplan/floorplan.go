@@ -77,6 +77,8 @@ var Rooms = map[string]Room{
 	"remote":     {Program, "qmail-remote"},
 	"getpw":      {Program, "qmail-getpw"},
 	"smtpd":      {Program, "qmail-smtpd"},
+	"popup":      {Program, "qmail-popup"},
+	"pop3d":      {Program, "qmail-pop3d"},
 	"inject":     {Program, "qmail-inject"},
 	"mailtools":  {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt, predate, datemail, maildir2mbox"},
 	"cdbtools":   {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
@@ -94,7 +96,7 @@ var Rooms = map[string]Room{
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
 	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid"},
-	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog"},
+	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog", "popup"},
 	"sys/sock":  {"dns", "ident", "remote", "smtpd", "splogger", "tcpserver", "tcpident", "setup"},
 }
 

@@ -35,16 +35,17 @@ func Clean(dir *sys.Dir, now int64) {
 // subdirectory that cannot be read.
 func Scan(dir *sys.Dir, now int64) (list []Entry, failed string, err error) {
 	for _, sub := range [...]string{New, Cur} {
-		names, err := dir.Names(sub)
-		if err != nil {
-			return nil, sub, err
-		}
-		for _, name := range names {
+		// One at a time: of 100,000 names no second list is kept.
+		err := dir.EachName(sub, func(name string) bool {
 			path := sub + "/" + name
 			// Another reader may have moved or removed it by now.
 			if st, err := dir.Stat(path); name[0] != '.' && err == nil && st.Mtime < now {
 				list = append(list, Entry{path, st.Mtime, st.Size})
 			}
+			return true
+		})
+		if err != nil {
+			return nil, sub, err
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Entry) int {

@@ -67,6 +67,9 @@ func IsPerm(err error) bool { return errno(err) == unix.EPERM }
 // IsTimeout tells whether err is ETIMEDOUT, ErrTimeout among them.
 func IsTimeout(err error) bool { return errno(err) == unix.ETIMEDOUT }
 
+// IsBrokenPipe tells whether err is EPIPE: nobody reads any more.
+func IsBrokenPipe(err error) bool { return errno(err) == unix.EPIPE }
+
 // IsWouldBlock tells whether err is EAGAIN, as from a lock that another holds.
 func IsWouldBlock(err error) bool { return errno(err) == unix.EAGAIN }
 

@@ -26,7 +26,7 @@ var programs = map[string][]string{
 // they run. Cases of any other missing program fail.
 var later = []string{
 	"ext-fastforward",
-	"qmail-pop3d", "qmail-popup", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
+	"qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
 }
 
 // needs returns the programs of a category.
