@@ -10,7 +10,10 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"golang.org/x/sys/unix"
+
 	"goqmail/internal/commands"
+	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
 	"goqmail/internal/testkit/progtest"
@@ -148,6 +151,32 @@ func testBusy(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestScarce: no descriptor is left, or none but for the pipe.
+func TestScarce(t *testing.T) {
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := sys.Pipe() // the numbers that check will get
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.Close(), w.Close()
+	p := &prog.Process{Args: []string{"qmail-popup", "h", "/bin/true"}, Env: prog.NewEnv(nil)}
+	for limit, want := range map[uint64]string{3: answerNoPipe, uint64(max(r, w)) + 1: answerNoFork} {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: old.Max}); err != nil {
+			t.Fatal(err)
+		}
+		got := check(p, []byte("a\x00b\x00c\x00"))
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("with %d descriptors: %q, want %q", limit, got, want)
+		}
+	}
 }
 
 func TestUsage(t *testing.T) {
