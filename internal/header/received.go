@@ -20,6 +20,29 @@ type Received struct {
 	HasHelo    bool
 }
 
+// unknown stands for what the environment does not tell.
+const unknown = "unknown"
+
+// NewReceived is what the TCP variables of the environment say; get looks one up.
+func NewReceived(protocol string, get func(name string) (value string, ok bool)) Received {
+	first := func(names ...string) string {
+		for _, n := range names {
+			if v, ok := get(n); ok {
+				return v
+			}
+		}
+		return unknown
+	}
+	r := Received{
+		Protocol:   protocol,
+		Local:      first("TCPLOCALHOST", "TCPLOCALIP"),
+		RemoteIP:   first("TCPREMOTEIP"),
+		RemoteHost: first("TCPREMOTEHOST"),
+	}
+	r.RemoteInfo, r.HasInfo = get("TCPREMOTEINFO")
+	return r
+}
+
 // Append adds the field, both lines, for a message that arrives at Unix time t.
 func (r Received) Append(b []byte, t int64) []byte {
 	b = appendSafe(append(b, "Received: from "...), r.RemoteHost)

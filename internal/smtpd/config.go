@@ -15,9 +15,6 @@ import (
 // control/timeoutsmtpd.
 const defaultTimeout = 1200
 
-// unknown stands for what the environment does not tell.
-const unknown = "unknown"
-
 // A config is what control files and environment say, read once at the start.
 type config struct {
 	greeting    string
@@ -81,20 +78,6 @@ func (c *config) readEnv(env prog.Env) {
 	if v, ok := env.Get("DATABYTES"); ok {
 		c.maxBytes = queue.LeadingNumber(v)
 	}
-	first := func(names ...string) string {
-		for _, n := range names {
-			if v, ok := env.Get(n); ok {
-				return v
-			}
-		}
-		return unknown
-	}
-	c.from = header.Received{
-		Protocol:   "SMTP",
-		Local:      first("TCPLOCALHOST", "TCPLOCALIP"),
-		RemoteIP:   first("TCPREMOTEIP"),
-		RemoteHost: first("TCPREMOTEHOST"),
-	}
-	c.from.RemoteInfo, c.from.HasInfo = env.Get("TCPREMOTEINFO")
+	c.from = header.NewReceived("SMTP", env.Get)
 	c.relay, c.mayRelay = env.Get("RELAYCLIENT")
 }
