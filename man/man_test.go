@@ -344,7 +344,7 @@ func stringConstants(t *testing.T, dir string) map[string]string {
 
 // notYet are control files that qmail-showctl explains although no program
 // described here reads them.
-var notYet = []string{"classic", "qmqpservers", "remoteshare", "spawnlimit"}
+var notYet = []string{"classic", "remoteshare", "spawnlimit"}
 
 // TestControlFiles holds qmail-control(5) against the table that qmail-showctl
 // prints: each file has a row with its default.

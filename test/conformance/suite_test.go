@@ -26,7 +26,6 @@ var programs = map[string][]string{
 // they run. Cases of any other missing program fail.
 var later = []string{
 	"ext-fastforward",
-	"qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd",
 }
 
 // needs returns the programs of a category.

@@ -1,0 +1,168 @@
+// Package qmqpd is qmail-qmqpd: it takes one message by QMQP and hands it to the
+// queue program. Whoever reaches it may send to everybody.
+//
+// Spec: spec/qmtp-qmqp.md section 3.
+package qmqpd
+
+import (
+	"errors"
+	"time"
+
+	"goqmail/internal/commands"
+	"goqmail/internal/header"
+	"goqmail/internal/netstring"
+	"goqmail/internal/prog"
+	"goqmail/internal/qq"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/sig"
+)
+
+// Exit codes.
+const (
+	exitEnd     = 0   // answered, or the connection ended before
+	exitSyntax  = 100 // the client does not speak QMQP
+	exitTrouble = 111 // trouble here, a length beyond all bounds, or lifetime is over
+)
+
+// lifetime is how long a connection may last.
+const lifetime = 3600 * time.Second
+
+// prefixMax is how many bytes the length of the outer string may take, its colon
+// included.
+const prefixMax = 100
+
+// Run is qmail-qmqpd.
+func Run(p *prog.Process) int { return run(p, lifetime) }
+
+// run is Run with another lifetime.
+func run(p *prog.Process, lifetime time.Duration) int {
+	// An unfinished envelope is all that this leaves: nothing is queued.
+	alarm := time.AfterFunc(lifetime, func() { sys.Exit(exitTrouble) })
+	defer alarm.Stop()
+	sig.Ignore(sig.PIPE)
+	home, err := sys.Cwd().OpenSearchDir(p.Home)
+	if err != nil {
+		return exitTrouble
+	}
+	_ = home.Close() // only to know that it is there
+	s := &session{
+		conn: commands.NewConn(p.FD(0), p.FD(1)),
+		from: header.NewReceived("QMQP", p.Env.Get),
+		now:  func() int64 { return p.Now().Unix() },
+		queue: func() (message, error) {
+			m, err := qq.Open(qq.Config{Home: p.Home, Env: p.Env.List()})
+			if err != nil {
+				return nil, err // not a nil *qq.Message in an interface
+			}
+			return m, nil
+		},
+	}
+	return exitCode(s.serve())
+}
+
+// A trouble is an error of ours, not of the connection.
+type trouble struct{ error }
+
+// exitCode is what the end of a session means to whoever started the process.
+func exitCode(err error) int {
+	var ours trouble
+	switch {
+	case errors.As(err, &ours), errors.Is(err, netstring.ErrTooLarge):
+		return exitTrouble
+	case errors.Is(err, netstring.ErrSyntax):
+		return exitSyntax
+	}
+	return exitEnd
+}
+
+// A message is one on its way into the queue; *qq.Message is one.
+type message interface {
+	Write(p []byte) (int, error)
+	Fail() // give it up: nothing will be queued
+	From(sender string)
+	To(rcpt string)
+	Close() (result string) // "" when queued, else a letter and a text
+	PID() int               // of the queue program
+}
+
+// A session is the conversation with one client.
+type session struct {
+	conn  *commands.Conn
+	from  header.Received
+	now   func() int64            // Unix time
+	queue func() (message, error) // starts the queue program
+}
+
+// serve reads the message, queues and answers it. After an error there is no
+// answer, and the message has no whole envelope: it is not queued.
+func (s *session) serve() error {
+	in := netstring.NewReader(s.conn)
+	n, err := in.Inner(prefixMax).Length()
+	if err != nil {
+		return err
+	}
+	m, err := s.queue()
+	if err != nil {
+		return trouble{err}
+	}
+	good, err := s.content(m, in.Inner(n))
+	if err != nil {
+		return err
+	}
+	if err := in.Comma(); err != nil {
+		return err
+	}
+	if !good {
+		m.Fail()
+	}
+	result := m.Close()
+	switch {
+	case !good:
+		result = netstring.AnswerBadAddress
+	case result == "":
+		result = netstring.Queued(s.now(), m.PID())
+	}
+	if err := s.conn.Put(string(netstring.Append(nil, result))); err != nil {
+		return err
+	}
+	return s.conn.Flush()
+}
+
+// content reads what is in the outer string: message, sender, recipients. good
+// is false when an address cannot be used.
+func (s *session) content(m message, in *netstring.Reader) (good bool, err error) {
+	n, err := in.Length()
+	if err != nil {
+		return false, err
+	}
+	_, _ = m.Write(s.from.Append(nil, s.now())) // Close tells
+	if err := in.Copy(m, n); err != nil {
+		return false, err
+	}
+	if err := in.Comma(); err != nil {
+		return false, err
+	}
+	sender, good, err := address(in)
+	if err != nil {
+		return false, err
+	}
+	m.From(sender)
+	for in.Left() > 0 {
+		rcpt, ok, err := address(in)
+		if err != nil {
+			return false, err
+		}
+		m.To(rcpt)
+		good = good && ok
+	}
+	return good, nil
+}
+
+// address reads a sender or recipient; ok is false for one that cannot be used.
+func address(in *netstring.Reader) (addr string, ok bool, err error) {
+	n, err := in.Length()
+	if err != nil {
+		return "", false, err
+	}
+	return in.Address(n, netstring.AddressMax)
+}
