@@ -30,6 +30,7 @@ type session struct {
 func (s *session) serve() error {
 	for {
 		if err := s.take(); err != nil {
+			_ = s.conn.Flush() // what was queued before is answered, if somebody listens
 			return err
 		}
 	}

@@ -93,6 +93,7 @@ var table = []struct {
 	{"recipient too long for its container", "", "3:\nhi,1:s,4:9:", "", exitSyntax, ""},
 	{"length cut by the container", "", "3:\nhi,1:s,2:11,", "", exitSyntax, ""},
 	{"bad digit of a recipient", "", "3:\nhi,1:s,5:1x:u,,", "", exitSyntax, ""},
+	{"bad package behind a good one", "", pkg("\n", "s", u) + "x", ok, exitSyntax, "Fs\x00Tu@ok.example\x00"},
 	{"length of a message", "", "2000000010:", "", exitTrouble, ""},
 }
 
