@@ -66,7 +66,7 @@ func fresh(t *testing.T, f func(t *testing.T)) {
 		overlay(t, "/mnt/gocache", "/tmp/gocache")
 		overlay(t, "/mnt/gomod", "/tmp/gomod")
 		for name, value := range map[string]string{
-			"GOCACHE": "/tmp/gocache", "GOMODCACHE": "/tmp/gomod", "HOME": "/root", "GOFLAGS": "", "MAKEFLAGS": "",
+			"GOCACHE": "/tmp/gocache", "GOMODCACHE": "/tmp/gomod", "HOME": "/root", "GOFLAGS": "", "MAKEFLAGS": "", "MAKELEVEL": "0",
 			"PATH": os.Getenv("QUICK_GOROOT") + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		} {
 			t.Setenv(name, value)
