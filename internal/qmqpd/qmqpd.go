@@ -46,16 +46,10 @@ func run(p *prog.Process, lifetime time.Duration) int {
 	}
 	_ = home.Close() // only to know that it is there
 	s := &session{
-		conn: commands.NewConn(p.FD(0), p.FD(1)),
-		from: header.NewReceived("QMQP", p.Env.Get),
-		now:  func() int64 { return p.Now().Unix() },
-		queue: func() (message, error) {
-			m, err := qq.Open(qq.Config{Home: p.Home, Env: p.Env.List()})
-			if err != nil {
-				return nil, err // not a nil *qq.Message in an interface
-			}
-			return m, nil
-		},
+		conn:  commands.NewConn(p.FD(0), p.FD(1)),
+		from:  header.NewReceived("QMQP", p.Env.Get),
+		now:   func() int64 { return p.Now().Unix() },
+		queue: qq.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
 	}
 	return exitCode(s.serve())
 }
@@ -75,22 +69,12 @@ func exitCode(err error) int {
 	return exitEnd
 }
 
-// A message is one on its way into the queue; *qq.Message is one.
-type message interface {
-	Write(p []byte) (int, error)
-	Fail() // give it up: nothing will be queued
-	From(sender string)
-	To(rcpt string)
-	Close() (result string) // "" when queued, else a letter and a text
-	PID() int               // of the queue program
-}
-
 // A session is the conversation with one client.
 type session struct {
 	conn  *commands.Conn
 	from  header.Received
 	now   func() int64            // Unix time
-	queue func() (message, error) // starts the queue program
+	queue func() (qq.Sink, error) // starts the queue program
 }
 
 // serve reads the message, queues and answers it. After an error there is no
@@ -130,7 +114,7 @@ func (s *session) serve() error {
 
 // content reads what is in the outer string: message, sender, recipients. good
 // is false when an address cannot be used.
-func (s *session) content(m message, in *netstring.Reader) (good bool, err error) {
+func (s *session) content(m qq.Sink, in *netstring.Reader) (good bool, err error) {
 	n, err := in.Length()
 	if err != nil {
 		return false, err

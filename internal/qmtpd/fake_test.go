@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"goqmail/internal/prog"
+	"goqmail/internal/qq"
 	"goqmail/internal/queue"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
@@ -30,7 +31,7 @@ type fakeMessage struct {
 	closed   bool
 }
 
-func (q *fakeQueue) open() (message, error) {
+func (q *fakeQueue) open() (qq.Sink, error) {
 	if q.refuse != nil {
 		return nil, q.refuse
 	}

@@ -3,17 +3,8 @@ package qmtpd
 import (
 	"goqmail/internal/commands"
 	"goqmail/internal/netstring"
+	"goqmail/internal/qq"
 )
-
-// A message is one on its way into the queue; *qq.Message is one.
-type message interface {
-	Write(p []byte) (int, error)
-	Fail() // give it up: nothing will be queued
-	From(sender string)
-	To(rcpt string)
-	Close() (result string) // "" when queued, else a letter and a text
-	PID() int               // of the queue program
-}
 
 // A session is the conversation with one client.
 type session struct {
@@ -21,7 +12,7 @@ type session struct {
 	in    *netstring.Reader
 	conf  config
 	now   func() int64            // Unix time
-	queue func() (message, error) // starts the queue program
+	queue func() (qq.Sink, error) // starts the queue program
 }
 
 // serve takes one package after another. The error is why the connection ended;
@@ -82,7 +73,7 @@ func (s *session) take() error {
 }
 
 // body reads the message, n bytes with its first and n > 0, and the comma.
-func (s *session) body(m message, n uint64) (tooLarge bool, err error) {
+func (s *session) body(m qq.Sink, n uint64) (tooLarge bool, err error) {
 	first, err := s.in.Byte()
 	if err != nil {
 		return false, err
@@ -103,7 +94,7 @@ func (s *session) body(m message, n uint64) (tooLarge bool, err error) {
 
 // A bodyWriter writes a message as far as it is not too large.
 type bodyWriter struct {
-	m         message
+	m         qq.Sink
 	crlf      bool
 	lines     netstring.LineDecoder
 	size, max uint64 // bytes as stored; a max of 0 is no limit
@@ -150,7 +141,7 @@ const (
 
 // recipients reads the third string and gives what it accepts to m. There is a
 // refusal for each recipient, a byte only: there may be many.
-func (s *session) recipients(m message) (all []refusal, good int, err error) {
+func (s *session) recipients(m qq.Sink) (all []refusal, good int, err error) {
 	n, err := s.in.Length()
 	if err != nil {
 		return nil, 0, err

@@ -50,13 +50,7 @@ func run(p *prog.Process, lifetime time.Duration) int {
 	conn := commands.NewConn(p.FD(0), p.FD(1))
 	s := &session{
 		conn: conn, in: netstring.NewReader(conn), conf: conf, now: func() int64 { return p.Now().Unix() },
-		queue: func() (message, error) {
-			m, err := qq.Open(qq.Config{Home: p.Home, Env: p.Env.List()})
-			if err != nil {
-				return nil, err // not a nil *qq.Message in an interface
-			}
-			return m, nil
-		},
+		queue: qq.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
 	}
 	return exitCode(s.serve())
 }

@@ -110,6 +110,29 @@ func (m *Message) start(c Config, message, envelope, custom sys.FD) error {
 	return nil
 }
 
+// A Sink takes one message on its way into the queue. *Message is the real one;
+// servers hold a Sink, so that their tests can queue in memory.
+type Sink interface {
+	Write(p []byte) (int, error)
+	Fail() // give it up: nothing will be queued
+	From(sender string)
+	To(rcpt string)
+	Close() (result string) // "" when queued, else a letter and a text
+	PID() int               // of the queue program
+}
+
+// Opener is Open for callers that hold a Sink: each call starts the queue
+// program for one message. On failure the Sink is nil.
+func Opener(c Config) func() (Sink, error) {
+	return func() (Sink, error) {
+		m, err := Open(c)
+		if err != nil {
+			return nil, err // not a nil *Message in an interface
+		}
+		return m, nil
+	}
+}
+
 // PID is the queue program's pid, shown as "qp" in logs and replies.
 func (m *Message) PID() int { return m.proc.PID }
 

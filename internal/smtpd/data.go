@@ -6,19 +6,10 @@ import (
 	"goqmail/internal/commands"
 	"goqmail/internal/header"
 	"goqmail/internal/pipe"
+	"goqmail/internal/qq"
 	"goqmail/internal/queue"
 	"goqmail/internal/smtp"
 )
-
-// A message is one on its way into the queue; *qq.Message is one.
-type message interface {
-	Write(p []byte) (int, error)
-	Fail() // give it up: nothing will be queued
-	From(sender string)
-	To(rcpt string)
-	Close() (result string) // "" when queued, else a letter and a text
-	PID() int               // of the queue program
-}
 
 // data takes one message. Whatever becomes of it, the client must say MAIL
 // again for the next.
@@ -70,7 +61,7 @@ func (s *session) data(commands.Argument) error {
 
 // body reads the message up to its end and writes it to m, as far as it is not
 // too large. An error ends the session.
-func (s *session) body(m message) (looping, tooLarge bool, err error) {
+func (s *session) body(m qq.Sink) (looping, tooLarge bool, err error) {
 	var dec smtp.BodyDecoder
 	var hops hopCounter
 	var size uint64

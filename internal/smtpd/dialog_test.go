@@ -14,6 +14,7 @@ import (
 
 	"goqmail/internal/commands"
 	"goqmail/internal/prog"
+	"goqmail/internal/qq"
 	"goqmail/internal/queue"
 	"goqmail/internal/testkit"
 )
@@ -38,7 +39,7 @@ type fakeMessage struct {
 	closed   bool
 }
 
-func (q *fakeQueue) open() (message, error) {
+func (q *fakeQueue) open() (qq.Sink, error) {
 	if q.refuse != nil {
 		return nil, q.refuse
 	}

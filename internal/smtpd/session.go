@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"goqmail/internal/commands"
+	"goqmail/internal/qq"
 	"goqmail/internal/queue"
 	"goqmail/internal/smtp"
 )
@@ -14,7 +15,7 @@ type session struct {
 	conf  config
 	local interface{ Contains(netip.Addr) bool } // our own addresses
 	now   func() int64                           // Unix time
-	queue func() (message, error)                // starts the queue program
+	queue func() (qq.Sink, error)                // starts the queue program
 	mail  transaction
 }
 

@@ -53,13 +53,7 @@ func run(p *prog.Process, localAddresses func() (sock.Addresses, error)) int {
 	}
 	s := &session{
 		conn: conn, conf: conf, local: local, now: func() int64 { return p.Now().Unix() },
-		queue: func() (message, error) {
-			m, err := qq.Open(qq.Config{Home: p.Home, Env: p.Env.List()})
-			if err != nil {
-				return nil, err // not a nil *qq.Message in an interface
-			}
-			return m, nil
-		},
+		queue: qq.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
 	}
 	return end(conn, s.serve())
 }

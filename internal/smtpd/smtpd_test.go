@@ -13,6 +13,7 @@ import (
 
 	"goqmail/internal/commands"
 	"goqmail/internal/prog"
+	"goqmail/internal/qq"
 	"goqmail/internal/smtp"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
@@ -352,7 +353,7 @@ func TestMemory(t *testing.T) {
 		q := &fakeQueue{}
 		return testing.AllocsPerRun(2, func() {
 			s := newSession(t, h, nil, strings.NewReader(in), io.Discard, q)
-			s.queue = func() (message, error) { return discard{}, nil }
+			s.queue = func() (qq.Sink, error) { return discard{}, nil }
 			end(s.conn, s.serve())
 		})
 	}
