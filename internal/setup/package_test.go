@@ -246,3 +246,19 @@ func TestSymbolicLinks(t *testing.T) {
 		}
 	}
 }
+
+func TestNoHardLinks(t *testing.T) {
+	root := t.TempDir()
+	buildTree(t, "one")
+	// The second name cannot be made, as where the file system has no links.
+	if err := os.MkdirAll(filepath.Join(root, "queue/lock/.link-test2/full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := install(root)
+	if want := "unable to make hard links below " + root + "/queue: file already exists"; err == nil || err.Error() != want {
+		t.Errorf("error = %v, want %s", err, want)
+	}
+	if names, _ := os.ReadDir(filepath.Join(root, "bin")); len(names) != 0 {
+		t.Errorf("%d programs were installed all the same", len(names))
+	}
+}
