@@ -139,6 +139,9 @@ func (p Process) Kill(sig syscall.Signal) error {
 	return sys.NewError("kill", "", syscall.Kill(p.PID, sig))
 }
 
+// KillNow ends the process; it has no say in it.
+func (p Process) KillNow() error { return p.Kill(syscall.SIGKILL) }
+
 // A Status is a raw wait status.
 type Status int
 

@@ -1,0 +1,178 @@
+package sys
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A PacketConn is this process's end of a pair of sockets between it and one of
+// its children (SOCK_SEQPACKET: whole packets, in order, and an end of file). It
+// is non-blocking and watched by the runtime's poller, so that a goroutine which
+// waits for it holds no thread. Only this end passes descriptors; any that come
+// from the other end the kernel throws away.
+type PacketConn struct{ f *os.File }
+
+// PacketPair makes such a pair. The second end is for the child: blocking, and
+// close-on-exec here like everything else.
+func PacketPair() (*PacketConn, FD, error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, fail("socketpair", "", err)
+	}
+	if err := unix.SetNonblock(p[0], true); err != nil {
+		_, _ = FD(p[0]).Close(), FD(p[1]).Close() // nothing was written
+		return nil, -1, fail("fcntl", "", err)
+	}
+	return &PacketConn{os.NewFile(uintptr(p[0]), "packets")}, FD(p[1]), nil
+}
+
+// Send sends one packet with open files, waiting at most limit until there is
+// room for it: ErrTimeout. The other end gets descriptors of its own; ours stay
+// open.
+func (c *PacketConn) Send(packet []byte, files []FD, limit time.Duration) error {
+	if err := c.f.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		return fail("send", "", err)
+	}
+	raw, err := c.f.SyscallConn()
+	if err != nil {
+		return fail("send", "", err)
+	}
+	rights := unix.UnixRights(numbers(files)...)
+	if len(files) == 0 {
+		rights = nil
+	}
+	var sent error
+	err = raw.Write(func(fd uintptr) bool {
+		for {
+			sent = unix.Sendmsg(int(fd), packet, rights, nil, unix.MSG_NOSIGNAL)
+			if sent != unix.EINTR {
+				return sent != unix.EAGAIN
+			}
+		}
+	})
+	switch {
+	case os.IsTimeout(err):
+		return ErrTimeout
+	case err != nil:
+		return fail("send", "", err)
+	}
+	return fail("send", "", sent)
+}
+
+func numbers(files []FD) []int {
+	n := make([]int, len(files))
+	for i, f := range files {
+		n[i] = int(f)
+	}
+	return n
+}
+
+// Receive reads one packet, as much of it as p holds; io.EOF when the other end
+// is closed everywhere.
+func (c *PacketConn) Receive(p []byte) (int, error) {
+	n, err := c.f.Read(p)
+	if err != nil && err != io.EOF {
+		err = fail("receive", "", err)
+	}
+	return n, err
+}
+
+// Close closes this end; a Receive that waits returns.
+func (c *PacketConn) Close() error { return fail("close", "", c.f.Close()) }
+
+// IsPacketSocket tells whether the descriptor is an end of a PacketPair, or
+// another socket of its kind.
+func (fd FD) IsPacketSocket() bool {
+	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_SEQPACKET {
+		return false
+	}
+	domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+	return err == nil && domain == unix.AF_UNIX
+}
+
+// SendPacket sends one packet on the child's end of a PacketPair, waiting for
+// room.
+func (fd FD) SendPacket(packet []byte) error {
+	for {
+		err := unix.Sendmsg(int(fd), packet, nil, nil, unix.MSG_NOSIGNAL)
+		if err != unix.EINTR {
+			return fail("send", "", err)
+		}
+	}
+}
+
+// packetFiles is the most descriptors that ReceivePacket takes with a packet.
+const packetFiles = 8
+
+// ReceivePacket waits for one packet on the child's end of a PacketPair, and
+// takes the files that came with it; they are close-on-exec. A packet that is
+// longer than p, or has more files than fit, is ErrPacket, and its files are
+// closed. io.EOF: the other end is closed.
+func (fd FD) ReceivePacket(p []byte) (n int, files []FD, err error) {
+	control := make([]byte, unix.CmsgSpace(packetFiles*4))
+	var ctl, flags int
+	for {
+		n, ctl, flags, _, err = unix.Recvmsg(int(fd), p, control, unix.MSG_CMSG_CLOEXEC)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		return 0, nil, fail("receive", "", err)
+	}
+	files = passed(control[:ctl])
+	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		CloseAll(files)
+		return 0, nil, ErrPacket
+	}
+	if n == 0 {
+		CloseAll(files)
+		return 0, nil, io.EOF
+	}
+	return n, files, nil
+}
+
+// ErrPacket is the error for a packet that does not fit.
+var ErrPacket error = fail("receive", "", unix.EMSGSIZE)
+
+// passed lists the descriptors in the control data of a packet.
+func passed(control []byte) (files []FD) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil
+	}
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			continue
+		}
+		for _, fd := range fds {
+			files = append(files, FD(fd))
+		}
+	}
+	return files
+}
+
+// CloseAll closes descriptors whose content does not depend on it.
+func CloseAll(files []FD) {
+	for _, f := range files {
+		_ = f.Close() // see above
+	}
+}
+
+// CloseWrite makes the other end read an end of file; answers can still come.
+func (c *PacketConn) CloseWrite() error {
+	raw, err := c.f.SyscallConn()
+	if err != nil {
+		return fail("shutdown", "", err)
+	}
+	var done error
+	if err := raw.Control(func(fd uintptr) { done = unix.Shutdown(int(fd), unix.SHUT_WR) }); err != nil {
+		return fail("shutdown", "", err)
+	}
+	return fail("shutdown", "", done)
+}
