@@ -13,8 +13,10 @@ import (
 	"goqmail/internal/conf"
 	"goqmail/internal/dotqmail"
 	"goqmail/internal/maildir"
+	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
+	"goqmail/internal/worker"
 )
 
 // Exit codes. qmail-lspawn takes every other code as permanent, except that a
@@ -58,7 +60,7 @@ type delivery struct {
 	env       prog.Env // for programs and the queue program
 	lines     trace
 	newSender string // sender of forwards
-	maildirs  maildir.Deliverer
+	maildirs  *maildir.Deliverer
 
 	files, forwards, programs int // instructions met
 	recipients                []string
@@ -68,7 +70,15 @@ type delivery struct {
 // every other trouble with the report: the delivery goes on. (The run-time
 // catches SIGPIPE; programs get its default action back.)
 func Run(p *prog.Process) int {
-	d := &delivery{p: p, msg: p.FD(0), env: p.Env.Clone()}
+	if fd, ok := worker.Offered(p.Args[0], pipe.MarkLocal); ok {
+		return serve(p, fd)
+	}
+	return deliver(p, &maildir.Deliverer{})
+}
+
+// deliver does one delivery.
+func deliver(p *prog.Process, m *maildir.Deliverer) int {
+	d := &delivery{p: p, msg: p.FD(0), env: p.Env.Clone(), maildirs: m}
 	if !d.arguments() {
 		return exitPermanent
 	}

@@ -15,6 +15,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/sys/creds"
+	"goqmail/internal/worker"
 )
 
 // Exit codes of qmail-lspawn itself.
@@ -42,6 +43,7 @@ type spawner struct {
 	env      []string // of qmail-send and all it starts
 	lookup   creds.ID // qmailp with group nofiles: who may look users up
 	start    func(*child.Cmd, creds.ID) (child.Process, error)
+	workers  *workers // nil: a qmail-local for each delivery
 }
 
 // Run is qmail-lspawn.
@@ -66,8 +68,12 @@ func Run(p *prog.Process) int {
 		return p.Die(exitSetup, "fatal: ", err.Error()) // seen only when started by hand
 	}
 	sys.RaiseNoFile(spawn.MinFiles)
+	if !worker.Classic(p.Home) {
+		s.workers = newWorkers(s)
+	}
 	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: verdict(exitBug, "")}
 	e.Serve(p.FD(0), p.FD(1))
+	s.workers.close()
 	return exitDone
 }
 
@@ -101,26 +107,40 @@ func (s *spawner) deliver(d *spawn.Delivery) spawn.Verdict {
 	if code != 0 {
 		return verdict(code, "")
 	}
+	args := []string{"--", who.User, who.Home, d.Local, who.Dash, who.Ext, d.Host, d.Sender, s.fallback}
+	if v, done := s.workers.deliver(d, who, id, args); done {
+		return v
+	}
 	if !s.isThere(localProgram) {
 		return verdict(exitNoLocalYet, "")
 	}
 	var out output
 	st, err := d.Run(func(files []sys.FD) (child.Process, error) {
-		return s.start(&child.Cmd{
-			Path: localProgram, Dir: s.homeName, Env: s.env, Files: files, Leaf: true, Crash: true,
-			Args: []string{localProgram, "--", who.User, who.Home, d.Local, who.Dash, who.Ext, d.Host, d.Sender, s.fallback},
-		}, id)
+		return s.startLocal(localProgram, args, files, id)
 	}, &out)
 	if err != nil {
-		if v, ok := spawn.Refused(err); ok {
-			return v
-		}
-		if sys.IsAccess(err) || sys.IsNotExist(err) {
-			return verdict(exitNoLocalYet, "") // it is there but may not be executed, or went just now
-		}
-		return verdict(exitBug, "")
+		return notStarted(err)
 	}
 	return report(st, out.text())
+}
+
+// startLocal starts qmail-local.
+func (s *spawner) startLocal(arg0 string, args []string, files []sys.FD, id creds.ID) (child.Process, error) {
+	return s.start(&child.Cmd{
+		Path: localProgram, Dir: s.homeName, Env: s.env, Files: files, Leaf: true, Crash: true,
+		Args: append([]string{arg0}, args...),
+	}, id)
+}
+
+// notStarted is the report when qmail-local could not be started.
+func notStarted(err error) spawn.Verdict {
+	if v, ok := spawn.Refused(err); ok {
+		return v
+	}
+	if sys.IsAccess(err) || sys.IsNotExist(err) {
+		return verdict(exitNoLocalYet, "") // it is there but may not be executed, or went just now
+	}
+	return verdict(exitBug, "")
 }
 
 // isThere tells whether a program can be opened, so that one which is missing

@@ -65,6 +65,7 @@ type Deliverer struct {
 	Limit time.Duration
 
 	count   int            // deliveries begun so far
+	stuck   bool           // one was abandoned
 	running sync.WaitGroup // attempts that have not ended, abandoned ones too
 }
 
@@ -99,7 +100,7 @@ func appendHost(b []byte, host string) []byte {
 // there.
 //
 // The time limit holds even while a system call blocks. After ErrTimeout the
-// process should end: something may still be stuck in the kernel.
+// process should end: something may still be stuck in the kernel (Stuck).
 func (d *Deliverer) Deliver(base *sys.Dir, path, head string, msg io.Reader) error {
 	d.count++
 	limit := d.Limit
@@ -116,6 +117,7 @@ func (d *Deliverer) Deliver(base *sys.Dir, path, head string, msg io.Reader) err
 		return err
 	case <-t.C:
 	}
+	d.stuck = true
 	if dir, tmp := a.abandon(); tmp != "" {
 		removed := make(chan struct{})
 		go func() {
@@ -129,3 +131,6 @@ func (d *Deliverer) Deliver(base *sys.Dir, path, head string, msg io.Reader) err
 	}
 	return ErrTimeout
 }
+
+// Stuck tells whether a delivery was given up while something of it still ran.
+func (d *Deliverer) Stuck() bool { return d.stuck }

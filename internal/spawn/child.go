@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io"
 
+	"goqmail/internal/pipe"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
+	"goqmail/internal/worker"
 )
 
 // errPipe is Run's error when there is no pipe to be had.
@@ -21,8 +23,7 @@ const waitFailed child.Status = 6
 // a background process started from .qmail that keeps descriptor 1 or 2 keeps
 // the slot. The error is that of start, or one that Refused knows.
 //
-// A delivery that can do without Run, because a program is running that takes
-// several, need not call it: the Engine asks for a Verdict only.
+// Job is the same for a program that is running and takes several.
 func (d *Delivery) Run(start func(files []sys.FD) (child.Process, error), out io.Writer) (child.Status, error) {
 	r, w, err := sys.ChildPipe()
 	if err != nil {
@@ -35,19 +36,44 @@ func (d *Delivery) Run(start func(files []sys.FD) (child.Process, error), out io
 	if err != nil {
 		return 0, err
 	}
-	buf := make([]byte, 4096)
-	for {
-		n, err := r.Read(buf)
-		_, _ = out.Write(buf[:n]) // collectors do not fail
-		if err != nil {
-			break
-		}
-	}
+	readAll(r, out)
 	st, err := proc.Wait()
 	if err != nil {
 		return waitFailed, nil
 	}
 	return st, nil
+}
+
+// readAll reads the report pipe to its end.
+func readAll(r *sys.PipeReader, out io.Writer) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := r.Read(buf)
+		_, _ = out.Write(buf[:n]) // collectors do not fail
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Job has the delivery done by a worker: send gives it the files (the message,
+// the report pipe). It writes the worker's output to out and returns its answer,
+// when nobody holds the report pipe any more. After ErrRefused or ErrUnfit of
+// package worker the delivery is as it was, and may be done in another way.
+func (d *Delivery) Job(send func(files []sys.FD) (worker.Pending, error), out io.Writer) (pipe.JobAnswer, error) {
+	r, w, err := sys.ChildPipe()
+	if err != nil {
+		return pipe.JobAnswer{}, errPipe
+	}
+	defer func() { _ = r.Close() }() // read to its end
+	p, err := send([]sys.FD{d.message, w})
+	_ = w.Close() // our copy
+	if err != nil {
+		return pipe.JobAnswer{}, err
+	}
+	d.closeMessage()
+	readAll(r, out)
+	return p.Wait()
 }
 
 // Refused gives the report for errors of Run by which the system refuses a pipe

@@ -1,0 +1,91 @@
+package lspawn
+
+import (
+	"errors"
+	"time"
+
+	"goqmail/internal/pipe"
+	"goqmail/internal/spawn"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/child"
+	"goqmail/internal/sys/creds"
+	"goqmail/internal/worker"
+)
+
+// A recipient is whom a qmail-local can work for: it never changes its uid, and
+// never sees another user's mail.
+type recipient struct {
+	user, home string
+	uid, gid   uint32
+}
+
+// localLimits are how long a qmail-local is kept.
+var localLimits = worker.Limits{Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 32}
+
+// The workers are the qmail-locals that run. A nil one has none.
+type workers struct {
+	s       *spawner
+	program worker.Program
+	pool    worker.Pool[recipient]
+}
+
+func newWorkers(s *spawner) *workers {
+	return &workers{
+		s:       s,
+		program: worker.Program{Dir: s.home, Path: localProgram, Mark: pipe.MarkLocal},
+		pool:    worker.Pool[recipient]{Limits: localLimits},
+	}
+}
+
+// close tells all workers to go.
+func (ws *workers) close() {
+	if ws != nil {
+		ws.pool.Close()
+	}
+}
+
+// deliver has a worker do a delivery. done is false if none can: then nothing
+// was done, and a qmail-local of its own must do it.
+func (ws *workers) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args []string) (v spawn.Verdict, done bool) {
+	if ws == nil {
+		return v, false
+	}
+	version, able := ws.program.Look()
+	if !able {
+		return v, false
+	}
+	key := recipient{who.User, who.Home, id.UID, id.GID}
+	for w := ws.pool.Get(key, version); w != nil; w = ws.pool.Get(key, version) {
+		if v, done = ws.job(d, w, key, args); done {
+			return v, true
+		}
+	}
+	w, err := worker.Start(localProgram, version, func(arg0 string, files []sys.FD) (child.Process, error) {
+		return ws.s.startLocal(arg0, nil, files, id)
+	})
+	if err != nil {
+		return notStarted(err), true
+	}
+	return ws.job(d, w, key, args)
+}
+
+// job has one worker do a delivery; done is false if the worker did nothing.
+func (ws *workers) job(d *spawn.Delivery, w *worker.Worker, key recipient, args []string) (v spawn.Verdict, done bool) {
+	var out output
+	a, err := d.Job(func(files []sys.FD) (worker.Pending, error) { return w.Send(args, files) }, &out)
+	switch {
+	case errors.Is(err, worker.ErrRefused):
+		w.Kill()
+		return v, false
+	case errors.Is(err, worker.ErrUnfit):
+		ws.pool.Put(key, w)
+		return v, false
+	case errors.Is(err, worker.ErrGone):
+		return crashed, true
+	case err != nil:
+		ws.pool.Put(key, w)
+		return notStarted(err), true
+	}
+	ws.pool.Put(key, w)
+	return verdict(int(a.Code), out.text()), true
+}
