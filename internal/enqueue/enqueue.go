@@ -4,7 +4,7 @@
 // Any user may run it, set-user-id qmailq, so it reads no environment, starts
 // nothing, opens no socket and prints nothing but the lack of an account. Each
 // of its files has one job in it: this one the process, message.go the
-// message, store.go the system calls. Spec: spec/queue.md, sections 6, 7, 11.
+// message, store.go the system calls, worker.go several messages. Spec: spec/queue.md, sections 6, 7, 11.
 package enqueue
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"goqmail/internal/accounts"
 	"goqmail/internal/header"
+	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/queue"
 	"goqmail/internal/role"
@@ -22,6 +23,7 @@ import (
 	"goqmail/internal/sys/sig"
 	"goqmail/internal/sys/sigexit"
 	"goqmail/internal/trigger"
+	"goqmail/internal/worker"
 )
 
 // umask makes queue.ModeQueueFile what files get, whoever the caller is.
@@ -54,18 +56,32 @@ func Run(p *prog.Process) int {
 		return queue.ExitConfig
 	}
 	hush(p)
-	return take(p, dir, uid, who)
+	t := &taker{now: p.Now, dir: dir, uid: uid, who: who}
+	if o := worker.Offered(p.Args[0], pipe.MarkQueue); o != nil {
+		return t.serve(o)
+	}
+	return t.take(p.FD(0), p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
 }
 
-// take queues the message on descriptors 0 and 1 and wakes qmail-send.
-func take(p *prog.Process, dir *sys.Dir, uid uint32, who string) int {
+// A taker is what every message of this process has in common.
+type taker struct {
+	now func() time.Time
+	dir *sys.Dir // the queue
+	uid uint32   // of the caller
+	who string   // header.By*
+}
+
+// take queues the message and wakes qmail-send.
+func (t *taker) take(message, envelope sys.FD, noMessage bool, pid int) int {
+	s := &diskStore{Dir: t.dir}
 	j := &job{
-		store: diskStore{dir}, message: p.FD(0), envelope: p.FD(1), noMessage: wasClosed(p.FD(0)),
-		uid: uid, pid: sys.Getpid(), who: who, start: p.Now().Unix(),
+		store: s, message: message, envelope: envelope, noMessage: noMessage,
+		uid: t.uid, pid: pid, who: t.who, start: t.now().Unix(),
 	}
 	code := j.run()
+	s.close()
 	if code == queue.ExitOK {
-		trigger.Pull(dir)
+		trigger.Pull(t.dir)
 	}
 	return code
 }

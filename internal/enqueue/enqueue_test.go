@@ -16,10 +16,12 @@ import (
 
 	"goqmail/internal/accounts"
 	"goqmail/internal/header"
+	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/queue"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
+	"goqmail/internal/worker"
 )
 
 // homeVar tells the fake program where its queue is; runVar that it is to be
@@ -46,7 +48,11 @@ func fakeQueue() int {
 		return 1
 	}
 	hush(p)
-	return take(p, dir, 1000, header.ByUID+"1000")
+	taker := &taker{now: p.Now, dir: dir, uid: 1000, who: header.ByUID + "1000"}
+	if o := worker.Offered(p.Args[0], pipe.MarkQueue); o != nil {
+		return taker.serve(o)
+	}
+	return taker.take(p.FD(0), p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
 }
 
 // A text is a source with a fixed content, then an end or an error.
@@ -76,7 +82,7 @@ func newJob(t *testing.T, h *testkit.Home, message, envelope string) *job {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	return &job{
-		store: diskStore{d}, message: source0(message), envelope: source0(envelope),
+		store: &diskStore{Dir: d}, message: source0(message), envelope: source0(envelope),
 		uid: 1000, pid: 4711, who: header.ByUID + "1000", start: 1795000000,
 	}
 }

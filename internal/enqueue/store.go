@@ -2,6 +2,7 @@ package enqueue
 
 import (
 	"io"
+	"sync"
 	"time"
 
 	"goqmail/internal/queue"
@@ -35,24 +36,43 @@ type source interface {
 	ReadyWithin(d time.Duration) bool
 }
 
-// A diskStore is the store of the real program.
-type diskStore struct{ *sys.Dir }
+// A diskStore is the store of the real program, for one message. The files stay
+// open until its end; what counts is said by Sync.
+type diskStore struct {
+	*sys.Dir
 
-func (s diskStore) Create(name string) (file, error) {
+	mu   sync.Mutex // two flushes run side by side
+	open []sys.FD
+}
+
+func (s *diskStore) Create(name string) (file, error) {
 	fd, err := s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
+	s.note(fd, err)
 	return diskFile{fd}, err
 }
 
-func (s diskStore) OpenDir(name string) (dir, error) {
+func (s *diskStore) OpenDir(name string) (dir, error) {
 	d, err := s.Dir.OpenDir(name)
 	if err != nil {
 		return nil, err
 	}
+	s.note(d.FD(), nil)
 	return d.FD(), nil
 }
 
-// A diskFile is an open file. It is never closed: the process ends soon, and
-// what counts was said by Sync.
+// note remembers a descriptor for close.
+func (s *diskStore) note(fd sys.FD, err error) {
+	if err == nil {
+		s.mu.Lock()
+		s.open = append(s.open, fd)
+		s.mu.Unlock()
+	}
+}
+
+// close closes everything. Nobody uses the store then.
+func (s *diskStore) close() { sys.CloseAll(s.open) }
+
+// A diskFile is an open file.
 type diskFile struct{ sys.FD }
 
 func (f diskFile) Ino() (uint64, error) {

@@ -67,7 +67,8 @@ var Rooms = map[string]Room{
 	"ident":     {Service, "asks who opened a connection (RFC 1413)"},
 	"commands":  {Service, "command lines of network protocols"},
 	"spawn":     {Service, "the engine of both spawners"},
-	"worker":    {Service, "programs that stay for several jobs"},
+	"worker":    {Service, "a program that stays for several jobs"},
+	"workers":   {Service, "keeps such programs"},
 
 	"start":      {Program, "qmail-start"},
 	"send":       {Program, "qmail-send"},
@@ -101,7 +102,7 @@ var Rooms = map[string]Room{
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
 	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid"},
-	"sys/child": {"sys/creds", "qq", "worker", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog", "popup"},
+	"sys/child": {"sys/creds", "qq", "workers", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog", "popup"},
 	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup"},
 }
 

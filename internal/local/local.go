@@ -70,8 +70,8 @@ type delivery struct {
 // every other trouble with the report: the delivery goes on. (The run-time
 // catches SIGPIPE; programs get its default action back.)
 func Run(p *prog.Process) int {
-	if fd, ok := worker.Offered(p.Args[0], pipe.MarkLocal); ok {
-		return serve(p, fd)
+	if o := worker.Offered(p.Args[0], pipe.MarkLocal); o != nil {
+		return serve(p, o)
 	}
 	return deliver(p, &maildir.Deliverer{})
 }

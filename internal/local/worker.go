@@ -23,10 +23,10 @@ const maxHeld = 48 << 20
 // serve does deliveries for one user until qmail-lspawn has no more. What a
 // delivery changes of the process is its umask, which every delivery sets; the
 // names in Maildirs count on.
-func serve(p *prog.Process, fd sys.FD) int {
+func serve(p *prog.Process, o *worker.Offer) int {
 	name, _, _ := pipe.ParseWorkerName(p.Args[0])
 	var m maildir.Deliverer
-	worker.Serve(fd, jobFiles, func(args []string, files []sys.FD) worker.Result {
+	o.Serve(jobFiles, func(args []string, files []sys.FD) worker.Result {
 		code := deliver(&prog.Process{
 			Args: append([]string{name}, args...), Env: p.Env, Home: p.Home, Now: p.Now,
 			FDs: map[int]sys.FD{0: files[jobMessage], 1: files[jobReport], 2: files[jobReport]},

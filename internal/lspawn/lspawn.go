@@ -15,7 +15,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/sys/creds"
-	"goqmail/internal/worker"
+	"goqmail/internal/workers"
 )
 
 // Exit codes of qmail-lspawn itself.
@@ -43,7 +43,7 @@ type spawner struct {
 	env      []string // of qmail-send and all it starts
 	lookup   creds.ID // qmailp with group nofiles: who may look users up
 	start    func(*child.Cmd, creds.ID) (child.Process, error)
-	workers  *workers // nil: a qmail-local for each delivery
+	locals   *locals // nil: a qmail-local for each delivery
 }
 
 // Run is qmail-lspawn.
@@ -68,12 +68,12 @@ func Run(p *prog.Process) int {
 		return p.Die(exitSetup, "fatal: ", err.Error()) // seen only when started by hand
 	}
 	sys.RaiseNoFile(spawn.MinFiles)
-	if !worker.Classic(p.Home) {
-		s.workers = newWorkers(s)
+	if !workers.Classic(p.Home) {
+		s.locals = newLocals(s)
 	}
 	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: verdict(exitBug, "")}
 	e.Serve(p.FD(0), p.FD(1))
-	s.workers.close()
+	s.locals.close()
 	return exitDone
 }
 
@@ -108,7 +108,7 @@ func (s *spawner) deliver(d *spawn.Delivery) spawn.Verdict {
 		return verdict(code, "")
 	}
 	args := []string{"--", who.User, who.Home, d.Local, who.Dash, who.Ext, d.Host, d.Sender, s.fallback}
-	if v, done := s.workers.deliver(d, who, id, args); done {
+	if v, done := s.locals.deliver(d, who, id, args); done {
 		return v
 	}
 	if !s.isThere(localProgram) {

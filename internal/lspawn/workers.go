@@ -9,7 +9,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/sys/creds"
-	"goqmail/internal/worker"
+	"goqmail/internal/workers"
 )
 
 // A recipient is whom a qmail-local can work for: it never changes its uid, and
@@ -20,25 +20,25 @@ type recipient struct {
 }
 
 // localLimits are how long a qmail-local is kept.
-var localLimits = worker.Limits{Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 32}
+var localLimits = workers.Limits{Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 32}
 
-// The workers are the qmail-locals that run. A nil one has none.
-type workers struct {
+// The locals are the qmail-locals that run. A nil one has none.
+type locals struct {
 	s       *spawner
-	program worker.Program
-	pool    worker.Pool[recipient]
+	program workers.Program
+	pool    workers.Pool[recipient]
 }
 
-func newWorkers(s *spawner) *workers {
-	return &workers{
+func newLocals(s *spawner) *locals {
+	return &locals{
 		s:       s,
-		program: worker.Program{Dir: s.home, Path: localProgram, Mark: pipe.MarkLocal},
-		pool:    worker.Pool[recipient]{Limits: localLimits},
+		program: workers.Program{Dir: s.home, Path: localProgram, Mark: pipe.MarkLocal},
+		pool:    workers.Pool[recipient]{Limits: localLimits},
 	}
 }
 
 // close tells all workers to go.
-func (ws *workers) close() {
+func (ws *locals) close() {
 	if ws != nil {
 		ws.pool.Close()
 	}
@@ -46,7 +46,7 @@ func (ws *workers) close() {
 
 // deliver has a worker do a delivery. done is false if none can: then nothing
 // was done, and a qmail-local of its own must do it.
-func (ws *workers) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args []string) (v spawn.Verdict, done bool) {
+func (ws *locals) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args []string) (v spawn.Verdict, done bool) {
 	if ws == nil {
 		return v, false
 	}
@@ -60,7 +60,7 @@ func (ws *workers) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args
 			return v, true
 		}
 	}
-	w, err := worker.Start(localProgram, version, func(arg0 string, files []sys.FD) (child.Process, error) {
+	w, err := workers.Start(localProgram, pipe.MarkLocal, version, func(arg0 string, files []sys.FD) (child.Process, error) {
 		return ws.s.startLocal(arg0, nil, files, id)
 	})
 	if err != nil {
@@ -70,17 +70,17 @@ func (ws *workers) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args
 }
 
 // job has one worker do a delivery; done is false if the worker did nothing.
-func (ws *workers) job(d *spawn.Delivery, w *worker.Worker, key recipient, args []string) (v spawn.Verdict, done bool) {
+func (ws *locals) job(d *spawn.Delivery, w *workers.Worker, key recipient, args []string) (v spawn.Verdict, done bool) {
 	var out output
-	a, err := d.Job(func(files []sys.FD) (worker.Pending, error) { return w.Send(args, files) }, &out)
+	a, err := d.Job(func(files []sys.FD) (workers.Pending, error) { return w.Send(args, files) }, &out)
 	switch {
-	case errors.Is(err, worker.ErrRefused):
+	case errors.Is(err, workers.ErrRefused):
 		w.Kill()
 		return v, false
-	case errors.Is(err, worker.ErrUnfit):
+	case errors.Is(err, workers.ErrUnfit):
 		ws.pool.Put(key, w)
 		return v, false
-	case errors.Is(err, worker.ErrGone):
+	case errors.Is(err, workers.ErrGone):
 		return crashed, true
 	case err != nil:
 		ws.pool.Put(key, w)

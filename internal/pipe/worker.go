@@ -20,6 +20,9 @@ import (
 // in it, and a program that is exchanged between that look and its start sees
 // arguments that it refuses.
 //
+// The worker's first packet is its mark: so a program whose file cannot be read,
+// as qmail-queue's, is known too. Jobs may be sent before it has come.
+//
 // One packet is one Job, with the descriptors that the program otherwise finds
 // at 0, 1 and so on, fresh for each job. The worker answers each with one
 // packet, a JobAnswer, after it has closed them. The end of file on its socket

@@ -28,20 +28,25 @@ type Config struct {
 	NoStderr bool
 }
 
-// program is the queue program's path: relative ones start at home.
-func (c Config) program() string {
+// ownProgram is the queue program unless $QMAILQUEUE names another.
+const ownProgram = "bin/qmail-queue"
+
+// program is the queue program's path: relative ones start at home. own is false
+// for one from the environment.
+func (c Config) program() (path string, own bool) {
 	const name = "QMAILQUEUE="
 	for _, e := range c.Env {
 		if len(e) >= len(name) && e[:len(name)] == name {
-			return e[len(name):]
+			return e[len(name):], false
 		}
 	}
-	return "bin/qmail-queue"
+	return ownProgram, true
 }
 
 // A Message is one message on its way into the queue.
 type Message struct {
 	proc     child.Process
+	job      *job // not nil: in the place of proc
 	started  bool
 	code     int // exit code to report when nothing was started
 	message  sys.FD
@@ -94,7 +99,7 @@ func (m *Message) start(c Config, message, envelope, custom sys.FD) error {
 		}
 		defer closeAll([]sys.FD{stderr})
 	}
-	path := c.program()
+	path, _ := c.program()
 	m.proc, err = child.Start(&child.Cmd{
 		Path: path, Args: []string{path}, Dir: c.Home, Env: child.WithoutRuntime(c.Env),
 		Files: []sys.FD{message, envelope, stderr, -1, -1, -1, custom},
@@ -121,20 +126,15 @@ type Sink interface {
 	PID() int               // of the queue program
 }
 
-// Opener is Open for callers that hold a Sink: each call starts the queue
-// program for one message. On failure the Sink is nil.
-func Opener(c Config) func() (Sink, error) {
-	return func() (Sink, error) {
-		m, err := Open(c)
-		if err != nil {
-			return nil, err // not a nil *Message in an interface
-		}
-		return m, nil
+// PID is the number of the queue program, shown as "qp" in logs and replies: its
+// pid, or, when it takes several messages, one that is unique for a day. The
+// latter is known when Close has returned.
+func (m *Message) PID() int {
+	if m.job != nil {
+		return m.job.number
 	}
+	return m.proc.PID
 }
-
-// PID is the queue program's pid, shown as "qp" in logs and replies.
-func (m *Message) PID() int { return m.proc.PID }
 
 // Fail gives the message up: nothing more is written, the envelope stays
 // unfinished, so that qmail-queue queues nothing.
@@ -211,19 +211,27 @@ func (m *Message) Close() string {
 	}
 	m.flush(m.envelope)
 	_ = m.envelope.Close() // a pipe: nothing can be lost here
+	if m.job != nil {
+		return m.job.result(m.failed)
+	}
 	custom := readCustom(m.custom)
 	_ = m.custom.Close()
 	if !m.started {
 		return queue.Result(m.code, m.failed, "")
 	}
 	st, err := m.proc.Wait()
-	switch {
-	case err != nil:
+	if err != nil {
 		return queue.ResultWait
-	case st.Crashed():
+	}
+	return ended(st, m.failed, custom)
+}
+
+// ended is the result of a queue program that has ended.
+func ended(st child.Status, failed bool, custom string) string {
+	if st.Crashed() {
 		return queue.ResultCrashed
 	}
-	return queue.Result(st.Code(), m.failed, custom)
+	return queue.Result(st.Code(), failed, custom)
 }
 
 // readCustom reads the queue program's own text to its end and keeps the first

@@ -7,7 +7,7 @@ import (
 	"goqmail/internal/pipe"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
-	"goqmail/internal/worker"
+	"goqmail/internal/workers"
 )
 
 // errPipe is Run's error when there is no pipe to be had.
@@ -60,7 +60,7 @@ func readAll(r *sys.PipeReader, out io.Writer) {
 // the report pipe). It writes the worker's output to out and returns its answer,
 // when nobody holds the report pipe any more. After ErrRefused or ErrUnfit of
 // package worker the delivery is as it was, and may be done in another way.
-func (d *Delivery) Job(send func(files []sys.FD) (worker.Pending, error), out io.Writer) (pipe.JobAnswer, error) {
+func (d *Delivery) Job(send func(files []sys.FD) (workers.Pending, error), out io.Writer) (pipe.JobAnswer, error) {
 	r, w, err := sys.ChildPipe()
 	if err != nil {
 		return pipe.JobAnswer{}, errPipe

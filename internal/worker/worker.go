@@ -1,204 +1,62 @@
-// Package worker is both sides of the conversation between a program that needs
-// another one many times and that other one, which stays: qmail-local for one
-// user, qmail-remote, qmail-getpw, qmail-queue, qmail-smtpd. Starting a process
-// costs more than most of them have to do. The format of the conversation, and
-// why a program of somebody else in the place of ours is safe, are in
-// pipe/worker.go.
-//
-//	program.go  which files can be workers
-//	worker.go   one worker, as its starter sees it
-//	pool.go     workers that wait for something to do
-//	serve.go    the worker's side
-//
-// What a worker sends is not trusted: an answer that nobody waits for, or that
-// is none, ends the worker, and only the jobs that it has are lost with it.
-// Whether there are workers at all is said by control/classic (Classic).
+// Package worker is the side of a program that does its job several times: it is
+// offered a conversation by who started it (package workers), and gets jobs. The
+// format is in pipe/worker.go.
 package worker
 
 import (
-	"errors"
-	"sync"
-	"time"
-
 	"goqmail/internal/pipe"
 	"goqmail/internal/sys"
-	"goqmail/internal/sys/child"
 )
 
-// Errors of a worker.
-var (
-	// ErrUnfit: the job does not fit into a packet. Nothing was sent.
-	ErrUnfit = errors.New("job too long for a worker")
-	// ErrRefused: the worker took no job; it is gone, or busy with something
-	// that it should not be busy with. Nothing of the job was done.
-	ErrRefused = errors.New("worker takes no job")
-	// ErrGone: the worker ended, or was ended, with the job in its hands. What
-	// was done of it nobody knows.
-	ErrGone = errors.New("worker gone")
-)
-
-// sendTime is how long a worker may leave a job lying in its socket before it
-// counts as hanging.
-const sendTime = 10 * time.Second
-
-// A Worker is a running worker.
-type Worker struct {
-	Version Version // of the file it was started from
-
-	conn  *sys.PacketConn
-	proc  child.Process
-	began time.Time
-
-	mu      sync.Mutex
-	waiting map[uint32]chan<- pipe.JobAnswer
-	last    uint32 // number of the latest job
-	served  int
-	retire  bool // it asked for no more jobs
-	gone    bool
+// An Offer is the worker's end of the conversation.
+type Offer struct {
+	fd   sys.FD
+	mark pipe.WorkerMark
 }
 
-// Start starts a worker: start is called with its argv[0] for program, and its
-// descriptors, and must start exactly that program. The error is start's, or
-// that of the system calls before it.
-func Start(program string, v Version, start func(arg0 string, files []sys.FD) (child.Process, error)) (*Worker, error) {
-	conn, theirs, err := sys.PacketPair()
-	if err != nil {
-		return nil, err
+// Offered is the offer by which the program was started as a worker, according
+// to its argv[0]; nil if there is none. Its descriptor is marked close-on-exec at
+// once. m is the program's mark.
+func Offered(arg0 string, m pipe.WorkerMark) *Offer {
+	_, n, ok := pipe.ParseWorkerName(arg0)
+	if !ok || !sys.FD(n).IsPacketSocket() || sys.FD(n).CloseOnExec(true) != nil {
+		return nil
 	}
-	defer func() { _ = theirs.Close() }() // our copy
-	null, err := sys.Cwd().Open("/dev/null", sys.ReadWrite, 0)
-	if err != nil {
-		_ = conn.Close() // nobody knows of it
-		return nil, err
-	}
-	defer func() { _ = null.Close() }() // nothing was written
-	proc, err := start(pipe.WorkerName(program, pipe.FirstWorkerFD), []sys.FD{null, null, null, theirs})
-	if err != nil {
-		_ = conn.Close() // as above
-		return nil, err
-	}
-	w := &Worker{Version: v, conn: conn, proc: proc, began: time.Now(), waiting: map[uint32]chan<- pipe.JobAnswer{}}
-	go w.receive()
-	return w, nil
+	return &Offer{sys.FD(n), m}
 }
 
-// PID is the number of the worker's process.
-func (w *Worker) PID() int { return w.proc.PID }
+// hello says that this is a worker.
+func (o *Offer) hello() error { return o.fd.SendPacket([]byte(o.mark)) }
 
-// A Pending is a job in the hands of a worker.
-type Pending struct{ answer <-chan pipe.JobAnswer }
-
-// Wait waits for the answer: ErrGone when there will be none.
-func (p Pending) Wait() (pipe.JobAnswer, error) {
-	a, ok := <-p.answer
-	if !ok {
-		return a, ErrGone
-	}
-	return a, nil
+// A Result is what became of a job.
+type Result struct {
+	Code   int    // exit code
+	Text   string // see pipe.JobAnswer
+	Retire bool   // the worker wants no more jobs
 }
 
-// Send gives the worker a job. The caller closes its copies of the files. The
-// errors are ErrUnfit and ErrRefused.
-func (w *Worker) Send(args []string, files []sys.FD) (Pending, error) {
-	answer := make(chan pipe.JobAnswer, 1)
-	w.mu.Lock()
-	w.last++
-	n := w.last
-	packet, ok := pipe.Job{Number: n, Args: args}.Append(nil)
-	_, taken := w.waiting[n] // after 2^32 jobs
-	if !ok || w.gone || taken {
-		w.mu.Unlock()
-		if !ok {
-			return Pending{}, ErrUnfit
-		}
-		return Pending{}, ErrRefused
+// Serve does jobs, one at a time, until the other side has no more; each comes
+// with exactly files descriptors, which are closed after it. It returns when the
+// worker is to end. do must leave nothing behind that the next job could see.
+func (o *Offer) Serve(files int, do func(args []string, files []sys.FD) Result) {
+	if o.hello() != nil {
+		return
 	}
-	w.waiting[n] = answer
-	w.mu.Unlock()
-	if err := w.conn.Send(packet, files, sendTime); err != nil {
-		// A packet goes whole or not at all, so the job was not begun.
-		w.mu.Lock()
-		delete(w.waiting, n)
-		w.mu.Unlock()
-		w.Kill()
-		return Pending{}, ErrRefused
-	}
-	return Pending{answer}, nil
-}
-
-// receive takes the worker's answers to those who wait for them, and waits for
-// its end.
-func (w *Worker) receive() {
-	buf := make([]byte, pipe.AnswerMax+1)
+	buf := make([]byte, pipe.JobMax)
 	for {
-		n, err := w.conn.Receive(buf)
-		if err != nil || !w.take(buf[:n]) {
-			break
+		n, got, err := o.fd.ReceivePacket(buf)
+		if err != nil {
+			return
+		}
+		j, err := pipe.ParseJob(buf[:n])
+		if err != nil || len(got) != files {
+			sys.CloseAll(got)
+			return
+		}
+		r := do(j.Args, got)
+		sys.CloseAll(got)
+		if o.fd.SendPacket(pipe.JobAnswer{Number: j.Number, Code: byte(r.Code), Retire: r.Retire, Text: r.Text}.Append(nil)) != nil {
+			return
 		}
 	}
-	w.mu.Lock()
-	w.gone = true
-	for n, c := range w.waiting {
-		close(c)
-		delete(w.waiting, n)
-	}
-	w.mu.Unlock()
-	_ = w.conn.Close()
-	_ = w.proc.KillNow() // it has ended, or should have
-	_, _ = w.proc.Wait() // nobody asks how it ended: its jobs know
 }
-
-// take handles one packet; ok is false when it is not an answer to anything.
-func (w *Worker) take(packet []byte) (ok bool) {
-	a, err := pipe.ParseJobAnswer(packet)
-	if err != nil {
-		return false
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c, ok := w.waiting[a.Number]
-	if !ok {
-		return false
-	}
-	delete(w.waiting, a.Number)
-	w.served++
-	w.retire = w.retire || a.Retire
-	c <- a // it has room
-	return true
-}
-
-// Kill ends the worker at once; its jobs get ErrGone.
-func (w *Worker) Kill() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.gone {
-		w.gone = true
-		_ = w.proc.KillNow() // not waited for yet: the number is still its own
-		_ = w.conn.Close()   // somebody else may hold the other end
-	}
-}
-
-// Dismiss tells a worker without jobs to go.
-func (w *Worker) Dismiss() {
-	w.mu.Lock()
-	w.gone = true
-	w.mu.Unlock()
-	_ = w.conn.CloseWrite() // it reads the end of file
-}
-
-// Busy is how many jobs the worker has.
-func (w *Worker) Busy() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.waiting)
-}
-
-// usable tells whether the worker may have another job by the limits.
-func (w *Worker) usable(l Limits, now time.Time) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return !w.gone && !w.retire && w.served+len(w.waiting) < l.Jobs && now.Sub(w.began) < l.Age
-}
-
-// Usable tells whether the worker may have another job.
-func (w *Worker) Usable(l Limits) bool { return w.usable(l, time.Now()) }

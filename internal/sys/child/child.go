@@ -139,6 +139,9 @@ func (p Process) Kill(sig syscall.Signal) error {
 	return sys.NewError("kill", "", syscall.Kill(p.PID, sig))
 }
 
+// Number is PID.
+func (p Process) Number() int { return p.PID }
+
 // KillNow ends the process; it has no say in it.
 func (p Process) KillNow() error { return p.Kill(syscall.SIGKILL) }
 

@@ -1,4 +1,4 @@
-package worker
+package workers
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/testkit"
+	"goqmail/internal/worker"
 )
 
 const fakeEnv = "GOQMAIL_TESTKIT_FAKE" // what testkit.Fakes.Play looks at
@@ -25,27 +26,29 @@ func TestMain(m *testing.M) {
 // play is a worker that copies descriptor 0 of the job to its descriptor 1, and
 // obeys its first argument.
 func play() int {
-	fd, ok := Offered(os.Args[0], pipe.MarkLocal)
-	if !ok {
+	o := worker.Offered(os.Args[0], pipe.MarkLocal)
+	if o == nil {
 		return 100
 	}
-	Serve(fd, 2, func(args []string, files []sys.FD) Result {
+	o.Serve(2, func(args []string, files []sys.FD) worker.Result {
 		b, _ := files[0].ReadAll(1 << 20)
 		_, _ = files[1].WriteString(string(b) + strings.Join(args, "|"))
 		switch args[0] {
 		case "die":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		case "retire":
-			return Result{Retire: true}
+			return worker.Result{Retire: true}
 		}
-		return Result{Code: 7, Text: args[0]}
+		return worker.Result{Code: 7, Text: args[0]}
 	})
 	return 0
 }
 
 // lie is a worker that sends what its job says.
 func lie() int {
-	fd, _ := Offered(os.Args[0], pipe.MarkLocal)
+	_, n, _ := pipe.ParseWorkerName(os.Args[0])
+	fd := sys.FD(n)
+	_ = fd.SendPacket([]byte(pipe.MarkLocal))
 	buf := make([]byte, pipe.JobMax)
 	n, _, err := fd.ReceivePacket(buf)
 	j, err2 := pipe.ParseJob(buf[:n])
@@ -63,7 +66,7 @@ func start(t *testing.T, fake string) *Worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := Start("bin/fake", Version{Ino: 1}, func(arg0 string, files []sys.FD) (child.Process, error) {
+	w, err := Start("bin/fake", pipe.MarkLocal, Version{Ino: 1}, func(arg0 string, files []sys.FD) (child.Process, error) {
 		return child.Start(&child.Cmd{Path: self, Args: []string{arg0}, Env: []string{fakeEnv + "=" + fake}, Files: files})
 	})
 	if err != nil {
@@ -104,6 +107,9 @@ func do(t *testing.T, w *Worker, in string, args ...string) (string, pipe.JobAns
 
 func TestJobs(t *testing.T) {
 	w := start(t, "worker")
+	if !w.Ready() {
+		t.Fatal("a worker is not ready")
+	}
 	for i := range 3 {
 		text, a, err := do(t, w, "in", "a", "", "b")
 		if text != "ina||b" || a.Code != 7 || a.Text != "a" || err != nil {
@@ -129,6 +135,9 @@ func TestJobs(t *testing.T) {
 
 func TestOtherProgram(t *testing.T) {
 	w := start(t, "other") // one that does not know of workers
+	if w.Ready() || w.Ended().Code() != 100 {
+		t.Errorf("a program that is no worker is ready, or ended with %d", w.Ended())
+	}
 	if _, _, err := do(t, w, "", "a"); err != ErrGone && err != ErrRefused {
 		t.Errorf("a program that is no worker: %v", err)
 	}

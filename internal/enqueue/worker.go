@@ -1,0 +1,44 @@
+package enqueue
+
+import (
+	"strconv"
+	"time"
+
+	"goqmail/internal/queue"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/sigexit"
+	"goqmail/internal/worker"
+)
+
+// A job of a worker has two files, the message and the envelope, and no
+// arguments. The text of its answer is its number, as it stands in the Received
+// line and the envelope, in decimal.
+const (
+	jobMessage = iota
+	jobEnvelope
+	jobFiles
+)
+
+// numberStep is what the numbers of two messages of one process differ by: more
+// than any process number, so that no other process has one of them.
+const numberStep = 1 << 22
+
+// maxJobs is how many messages one process takes.
+const maxJobs = 500
+
+// serve takes messages until the caller has no more. Each has the time that a
+// process of its own would have; one that fails leaves nothing behind, and does
+// not end the process. A panic does.
+func (t *taker) serve(o *worker.Offer) int {
+	pid, done := sys.Getpid(), 0
+	o.Serve(jobFiles, func(_ []string, files []sys.FD) worker.Result {
+		number := pid + done*numberStep
+		done++
+		if sigexit.Death(queue.DeathSeconds*time.Second) != nil {
+			return worker.Result{Code: queue.ExitBug, Retire: true}
+		}
+		code := t.take(files[jobMessage], files[jobEnvelope], false, number)
+		return worker.Result{Code: code, Text: strconv.Itoa(number), Retire: done >= maxJobs}
+	})
+	return queue.ExitOK
+}
