@@ -20,24 +20,33 @@ var queueLimits = workers.Limits{Jobs: 500, Age: time.Hour}
 // is one that takes several and neither $QMAILQUEUE nor control/classic stands
 // against it; each has pipes, an exit code, a time limit and a number of its own
 // there. On failure the Sink is nil.
-func Opener(c Config) func() (Sink, error) {
-	return (&opener{Config: c}).open
-}
+func Opener(c Config) func() (Sink, error) { return (&Keeper{}).Opener(c) }
 
-// An opener has the qmail-queue that takes several messages, if there is one.
-type opener struct {
-	Config
+// A Keeper keeps the qmail-queue that takes several messages for callers that
+// follow one another in one process. The zero Keeper is ready for use.
+type Keeper struct {
 	opened int
-	able   bool // there may be workers; known from the second message on
 	worker *workers.Worker
 	other  workers.Version // the last file seen at bin/qmail-queue that is no worker
 }
 
+// Opener is Opener of the package for the next caller.
+func (k *Keeper) Opener(c Config) func() (Sink, error) {
+	return (&opener{Config: c, Keeper: k}).open
+}
+
+// An opener begins the messages of one caller.
+type opener struct {
+	Config
+	*Keeper
+	asked, able bool // whether a qmail-queue may be kept was looked at, and the answer
+}
+
 // open begins a message.
 func (o *opener) open() (Sink, error) {
-	if o.opened++; o.opened == 2 {
+	if o.opened++; o.opened > 1 && !o.asked {
 		_, own := o.Config.program()
-		o.able = own && !workers.Classic(o.Home)
+		o.asked, o.able = true, own && !workers.Classic(o.Home)
 	}
 	if o.able {
 		if m := o.byWorker(); m != nil {

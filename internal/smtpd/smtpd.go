@@ -6,6 +6,7 @@
 //	session.go  the commands
 //	checks.go   what refuses a recipient
 //	data.go     the message
+//	worker.go   several clients, one after the other
 //
 // Spec: spec/smtpd.md part A.
 package smtpd
@@ -15,12 +16,14 @@ import (
 	"time"
 
 	"goqmail/internal/commands"
+	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/qq"
 	"goqmail/internal/smtp"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sig"
 	"goqmail/internal/sys/sock"
+	"goqmail/internal/worker"
 )
 
 // Exit codes.
@@ -30,11 +33,16 @@ const (
 )
 
 // Run is qmail-smtpd.
-func Run(p *prog.Process) int { return run(p, sock.LocalAddresses) }
-
-// run is Run with the function that finds our own addresses.
-func run(p *prog.Process, localAddresses func() (sock.Addresses, error)) int {
+func Run(p *prog.Process) int {
 	sig.Ignore(sig.PIPE)
+	if o := worker.Offered(p.Args[0], pipe.MarkSMTPD); o != nil {
+		return serve(p, o)
+	}
+	return run(p, sock.LocalAddresses, &qq.Keeper{})
+}
+
+// run serves one client. localAddresses finds our own addresses.
+func run(p *prog.Process, localAddresses func() (sock.Addresses, error), keeper *qq.Keeper) int {
 	conf, err := readConfig(p.Home, p.Env)
 	limit := conf.timeout
 	if err != nil {
@@ -53,7 +61,7 @@ func run(p *prog.Process, localAddresses func() (sock.Addresses, error)) int {
 	}
 	s := &session{
 		conn: conn, conf: conf, local: local, now: func() int64 { return p.Now().Unix() },
-		queue: qq.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
+		queue: keeper.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
 	}
 	return end(conn, s.serve())
 }

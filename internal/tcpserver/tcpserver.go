@@ -49,6 +49,7 @@ type server struct {
 	mu      sync.Mutex
 	count   int           // connections that count
 	pids    map[int]bool  // programs that run
+	reuse   *reuse        // nil: no program serves more than one connection
 	started *sync.Cond    // a program was added to pids
 	busy    int           // connections that have no program yet
 	closing bool          // SIGTERM came
@@ -128,6 +129,7 @@ func newServer(o options, p *prog.Process, l sys.FD) *server {
 		pids:     map[int]bool{}, idle: make(chan struct{}),
 	}
 	s.started = sync.NewCond(&s.mu)
+	s.reuse = newReuse(s)
 	return s
 }
 
@@ -261,6 +263,10 @@ func (s *server) dispatch(c *client, d tcprules.Decision) {
 		Path: s.argv[0], Args: s.argv, Env: environment(s.p.Env, c.conn, d.Vars),
 		Files: []sys.FD{c.fd, c.fd, s.p.FD(2)},
 	}
+	if s.handOver(cmd, c) {
+		_ = c.fd.Close() // the program has it
+		return
+	}
 	if err := s.launch(cmd, c); err != nil {
 		s.refuse(c, exitFailed, "ok", "unable to run "+s.argv[0]+": "+sys.ErrText(err))
 		return
@@ -273,11 +279,7 @@ func (s *server) dispatch(c *client, d tcprules.Decision) {
 func (s *server) launch(cmd *child.Cmd, c *client) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	path, ok := s.p.Env.Get("PATH")
-	if !ok {
-		path = child.DefaultPath
-	}
-	p, err := s.start(cmd, path)
+	p, err := s.start(cmd, s.path())
 	if err != nil {
 		return err
 	}
@@ -286,6 +288,14 @@ func (s *server) launch(cmd *child.Cmd, c *client) error {
 	s.started.Signal()
 	s.settled()
 	return nil
+}
+
+// path is where programs are looked up.
+func (s *server) path() string {
+	if path, ok := s.p.Env.Get("PATH"); ok {
+		return path
+	}
+	return child.DefaultPath
 }
 
 // settled notes that a connection has its program, or will have none. The lock
@@ -328,7 +338,7 @@ func (s *server) ended(pid, status int) {
 func (s *server) reap() {
 	for {
 		s.mu.Lock()
-		for len(s.pids) == 0 {
+		for len(s.pids) == 0 && s.reuse.processes() == 0 {
 			s.started.Wait()
 		}
 		s.mu.Unlock()
@@ -341,6 +351,8 @@ func (s *server) reap() {
 		if ours {
 			delete(s.pids, pid)
 			s.ended(pid, status.Raw())
+		} else {
+			s.reuse.reaped(pid, status)
 		}
 		s.mu.Unlock()
 		if ours {
