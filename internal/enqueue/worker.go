@@ -30,6 +30,7 @@ const maxJobs = 500
 // process of its own would have; one that fails leaves nothing behind, and does
 // not end the process. A panic does.
 func (t *taker) serve(o *worker.Offer) int {
+	sys.OneAtATime()
 	pid, done := sys.Getpid(), 0
 	o.Serve(jobFiles, func(_ []string, files []sys.FD) worker.Result {
 		number := pid + done*numberStep

@@ -67,6 +67,7 @@ func Run(p *prog.Process) int {
 	if err != nil {
 		return p.Die(exitSetup, "fatal: ", err.Error()) // seen only when started by hand
 	}
+	sys.OneAtATime()
 	sys.RaiseNoFile(spawn.MinFiles)
 	if !workers.Classic(p.Home) {
 		s.locals = newLocals(s)

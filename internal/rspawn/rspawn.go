@@ -69,6 +69,7 @@ func Run(p *prog.Process) int {
 		_ = tcpto.Reset(queue) // hosts are tried again, one by one, if this fails
 		_ = queue.Close()
 	}
+	sys.OneAtATime()
 	sys.RaiseNoFile(spawn.MinFiles)
 	s := newSpawner(p.Env)
 	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: crashed}

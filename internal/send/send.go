@@ -49,6 +49,7 @@ const umask = 0o077
 
 // Run is the program.
 func Run(p *prog.Process) int {
+	sys.OneAtATime()
 	s, notice := prepare(p)
 	if notice != "" {
 		s.log.notice(notice, "")

@@ -27,6 +27,7 @@ const (
 // for the next: a session is made anew, with the control files as they are then;
 // what stays is the qmail-queue that takes several messages, and our addresses.
 func serve(p *prog.Process, o *worker.Offer) int {
+	sys.OneAtATime()
 	name, _, _ := pipe.ParseWorkerName(p.Args[0])
 	var keeper qq.Keeper
 	var own sock.Addresses

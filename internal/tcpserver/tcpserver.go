@@ -77,6 +77,7 @@ func Run(p *prog.Process) int {
 	if err != nil {
 		return p.Die(exitFailed, "tcpserver: fatal: ", err.Error())
 	}
+	sys.OneAtATime()
 	s := newServer(o, p, l)
 	return s.run(term)
 }
