@@ -36,14 +36,17 @@ const (
 // order. Therefore, with F for a flush:
 //
 //	F mess/S/N, F mess/S       the message and its name
-//	F intd/N, F intd           the envelope and its name
+//	F intd/N                   the envelope
 //	link todo/N                only now: todo/N on disk always has its mess and
 //	                           an envelope that is complete
 //	F todo                     the name by which qmail-send finds it; exit 0
 //
-// The first four flushes wait for the disk together, so there are two waits.
-// Before the last one returns the caller knows nothing: a loss of power may
-// leave S3 or S4, and both are allowed.
+// The first three flushes wait for the disk together, so there are two waits; a
+// directory that is flushed after its file, and not beside it, would cost the
+// disk one more. The name intd/N is not flushed: nothing rests on it, as todo/N
+// is another name of the same file, and qmail-clean takes it for removed if it
+// is not there. Before the last flush returns the caller knows nothing: a loss
+// of power may leave S3 or S4, and both are allowed.
 type job struct {
 	store     store
 	message   source
@@ -57,7 +60,7 @@ type job struct {
 	id       queue.ID
 	mess     file
 	intd     file       // nil: not made
-	messSync chan error // the result of flushing mess will come here; nil: not begun, or known
+	messSync chan error // the results of flushing mess will come here; nil: not begun, or known
 	messErr  error      // the result, once known
 	linked   bool       // todo/N was or may have been linked to intd
 }
@@ -193,26 +196,28 @@ func (j *job) awaitEnvelope() {
 	}
 }
 
-// startMessSync flushes the message and its name in the background.
+// startMessSync flushes the message, and its name beside it, in the background.
 func (j *job) startMessSync() {
-	done := make(chan error, 1)
+	done := make(chan error, messFlushes)
 	j.messSync = done
-	go func() {
-		defer func() {
-			if recover() != nil {
-				sys.Exit(queue.ExitBug) // as prog.MainSilent does for the main goroutine
-			}
+	for _, flush := range [messFlushes]func() error{j.mess.Sync, j.flushMessDir} {
+		go func() {
+			defer func() {
+				if recover() != nil {
+					sys.Exit(queue.ExitBug) // as prog.MainSilent does for the main goroutine
+				}
+			}()
+			done <- flush()
 		}()
-		done <- j.flush(j.mess, queue.Mess)
-	}()
+	}
 }
 
-// flush flushes a file of the message, then the directory with its name.
-func (j *job) flush(f file, k queue.Kind) error {
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	d, err := j.store.OpenDir(k.Dir(j.id))
+// messFlushes is how many flushes the message takes.
+const messFlushes = 2
+
+// flushMessDir flushes the directory with the message's name.
+func (j *job) flushMessDir() error {
+	d, err := j.store.OpenDir(queue.Mess.Dir(j.id))
 	if err != nil {
 		return err
 	}
@@ -228,7 +233,7 @@ func (j *job) commit([]byte) int {
 		j.intd.StartWriteback()
 		j.startMessSync()
 	}
-	err := j.flush(j.intd, queue.Intd)
+	err := j.intd.Sync()
 	if merr := j.awaitMessSync(); err != nil || merr != nil {
 		return queue.ExitWrite
 	}
@@ -254,10 +259,12 @@ func (j *job) commit([]byte) int {
 
 // awaitMessSync is the result of flushing the message, if that was begun.
 func (j *job) awaitMessSync() error {
-	if j.messSync != nil {
-		j.messErr = <-j.messSync
-		j.messSync = nil
+	for i := 0; j.messSync != nil && i < messFlushes; i++ {
+		if err := <-j.messSync; err != nil {
+			j.messErr = err
+		}
 	}
+	j.messSync = nil
 	return j.messErr
 }
 
