@@ -16,11 +16,13 @@ import (
 	"goqmail/internal/address"
 	"goqmail/internal/control"
 	"goqmail/internal/dns"
+	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/smtp"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 	"goqmail/internal/tcpto"
+	"goqmail/internal/worker"
 )
 
 // smtpPort is the port of relays and exchangers unless a route says otherwise.
@@ -32,6 +34,7 @@ type config struct {
 	timeoutRemote  time.Duration // for each read and write
 	timeoutConnect time.Duration
 	routes         control.Map
+	share          bool // a connection may serve several deliveries
 }
 
 // A delivery is one run of qmail-remote. The fields below config are what it
@@ -69,6 +72,9 @@ type timeouts interface {
 // what happened is in the report on descriptor 1. If that cannot be written
 // nobody is left to tell.
 func Run(p *prog.Process) int {
+	if o := worker.Offered(p.Args[0], pipe.MarkRemote); o != nil {
+		return carry(p, o)
+	}
 	var r report
 	v := safely(func() verdict { return run(p, &r) })
 	r.add(v.letter, v.text)
@@ -92,10 +98,7 @@ func run(p *prog.Process, r *report) verdict {
 	if len(p.Args) < 4 {
 		return invoked
 	}
-	d := &delivery{
-		host: p.Args[1], sender: p.Args[2], recipients: p.Args[3:], message: p.FD(0),
-		report: r, timeouts: noTable{}, local: sock.LocalAddresses, now: p.Now,
-	}
+	d := newDelivery(p, r)
 	if p.FD(0).WasClosed() {
 		d.message = noMessage{}
 	}
@@ -103,13 +106,12 @@ func run(p *prog.Process, r *report) verdict {
 	if err != nil {
 		return noHome
 	}
-	if err := d.readControls(p.Home); err != nil {
+	if d.config, err = readControls(p.Home); err != nil {
 		return noControls
 	}
 	if queue, err := home.OpenSearchDir("queue"); err == nil {
 		d.timeouts = tcpto.New(queue, sys.Getpid(), p.Now)
 	}
-	d.resolver = dns.System("")
 	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
 		c, err := sock.Dial(to, netip.Addr{}, d.timeoutConnect)
 		if err != nil {
@@ -119,6 +121,15 @@ func run(p *prog.Process, r *report) verdict {
 		return c, nil
 	}
 	return d.run()
+}
+
+// newDelivery makes the delivery that the arguments ask for, without what the
+// control files say and without a way to connect.
+func newDelivery(p *prog.Process, r *report) *delivery {
+	return &delivery{
+		host: p.Args[1], sender: p.Args[2], recipients: p.Args[3:], message: p.FD(0),
+		report: r, resolver: dns.System(""), timeouts: noTable{}, local: sock.LocalAddresses, now: p.Now,
+	}
 }
 
 // noMessage stands for a descriptor 0 that was not given: no message is not an
@@ -135,10 +146,11 @@ func (noTable) Success([4]byte)   {}
 func (noTable) Timeout([4]byte)   {}
 
 // readControls reads the control files below home.
-func (d *delivery) readControls(home string) error {
+func readControls(home string) (config, error) {
+	var d config
 	c, err := control.Open(home)
 	if err != nil {
-		return err
+		return d, err
 	}
 	defer c.Close()
 	seconds := func(name string, def int) time.Duration {
@@ -151,22 +163,24 @@ func (d *delivery) readControls(home string) error {
 	d.timeoutRemote = seconds("timeoutremote", 1200)
 	d.timeoutConnect = seconds("timeoutconnect", 60)
 	if err != nil {
-		return err
+		return d, err
 	}
 	helo, ok, err := c.LineOrMe("helohost", "")
 	if err != nil {
-		return err
+		return d, err
 	}
 	if !ok {
-		return errNoName
+		return d, errNoName
 	}
 	d.helo = helo
 	routes, _, err := c.List("smtproutes")
 	if err != nil {
-		return err
+		return d, err
 	}
 	d.routes = control.NewColonMap(routes)
-	return nil
+	share, err := c.Int("remoteshare", 0)
+	d.share = share == 1
+	return d, err
 }
 
 // errNoName: there is neither control/helohost nor control/me.
@@ -174,18 +188,37 @@ var errNoName = errors.New("this host has no name")
 
 // run sends the message.
 func (d *delivery) run() verdict {
+	relay, port, v := d.way()
+	if v != (verdict{}) {
+		return v
+	}
+	s, v := d.open(relay, port)
+	if v != (verdict{}) {
+		return v
+	}
+	defer s.close()
+	return d.converse(s)
+}
+
+// way checks the addresses and finds the relay for the host, if there is one.
+func (d *delivery) way() (relay *string, port uint16, v verdict) {
 	if !smtp.ValidPath(d.sender) {
-		return invoked
+		return nil, 0, invoked
 	}
 	for _, r := range d.recipients {
 		if !smtp.ValidPath(r) {
-			return invoked
+			return nil, 0, invoked
 		}
 	}
 	relay, port, err := d.route()
 	if err != nil {
-		return noControls
+		return nil, 0, noControls
 	}
+	return relay, port, verdict{}
+}
+
+// open connects to the relay, or to the host's exchangers.
+func (d *delivery) open(relay *string, port uint16) (*session, verdict) {
 	var to []target
 	var v verdict
 	if relay != nil {
@@ -194,14 +227,9 @@ func (d *delivery) run() verdict {
 		to, v = d.hostTargets()
 	}
 	if v != (verdict{}) {
-		return v
+		return nil, v
 	}
-	s, v := d.connect(to, port)
-	if v != (verdict{}) {
-		return v
-	}
-	defer s.close()
-	return d.converse(s)
+	return d.connect(to, port)
 }
 
 // route finds the host's entry in smtproutes: the host, its suffixes that begin

@@ -13,6 +13,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/tcpto"
+	"goqmail/internal/workers"
 )
 
 // Exit codes of qmail-rspawn itself.
@@ -47,6 +48,8 @@ var (
 type spawner struct {
 	env  prog.Env
 	path string // PATH
+
+	remotes *remotes // nil: a qmail-remote for each delivery
 }
 
 // Run is qmail-rspawn.
@@ -72,8 +75,12 @@ func Run(p *prog.Process) int {
 	sys.OneAtATime()
 	sys.RaiseNoFile(spawn.MinFiles)
 	s := newSpawner(p.Env)
+	if !workers.Classic(p.Home) {
+		s.remotes = newRemotes(s)
+	}
 	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: crashed}
 	e.Serve(p.FD(0), p.FD(1))
+	s.remotes.close()
 	return exitDone
 }
 
@@ -93,6 +100,11 @@ func (s *spawner) deliver(d *spawn.Delivery) spawn.Verdict {
 	if name == "" {
 		name, other = defaultRemote, false
 	}
+	if !other {
+		if v, done := s.remotes.deliver(d); done {
+			return v
+		}
+	}
 	var out pipe.RemoteOutput
 	st, err := d.Run(func(files []sys.FD) (child.Process, error) {
 		return child.StartSearch(&child.Cmd{
@@ -101,15 +113,20 @@ func (s *spawner) deliver(d *spawn.Delivery) spawn.Verdict {
 		}, s.path)
 	}, &out)
 	if err != nil {
-		if v, ok := spawn.Refused(err); ok {
-			return v
-		}
-		if sys.Temporary(err) {
-			return unable
-		}
-		return unusable
+		return notStarted(err)
 	}
 	return report(st, &out)
+}
+
+// notStarted is the report when qmail-remote could not be started.
+func notStarted(err error) spawn.Verdict {
+	if v, ok := spawn.Refused(err); ok {
+		return v
+	}
+	if sys.Temporary(err) {
+		return unable
+	}
+	return unusable
 }
 
 // report is the report for a qmail-remote that has ended.

@@ -11,6 +11,7 @@ import (
 const (
 	CmdData = "DATA\r\n"
 	CmdQuit = "QUIT\r\n"
+	CmdRset = "RSET\r\n"
 )
 
 // AppendHelo adds the command HELO host.

@@ -29,6 +29,7 @@ type Info struct {
 	Size                int64
 	Dev, Ino, Nlink     uint64
 	Atime, Mtime, Ctime int64
+	CtimeNano           int64 // the nanoseconds of Ctime
 }
 
 func info(st *unix.Stat_t) Info {
@@ -36,6 +37,7 @@ func info(st *unix.Stat_t) Info {
 		Mode: st.Mode, UID: st.Uid, GID: st.Gid, Size: st.Size,
 		Dev: uint64(st.Dev), Ino: st.Ino, Nlink: uint64(st.Nlink),
 		Atime: int64(st.Atim.Sec), Mtime: int64(st.Mtim.Sec), Ctime: int64(st.Ctim.Sec),
+		CtimeNano: int64(st.Ctim.Nsec),
 	}
 }
 

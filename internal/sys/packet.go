@@ -176,3 +176,28 @@ func (c *PacketConn) CloseWrite() error {
 	}
 	return fail("shutdown", "", done)
 }
+
+// AdoptPackets makes a PacketConn of the child's end of a PacketPair, which must
+// be this process's alone.
+func AdoptPackets(fd FD) (*PacketConn, error) {
+	if err := unix.SetNonblock(int(fd), true); err != nil {
+		return nil, fail("fcntl", "", err)
+	}
+	return &PacketConn{os.NewFile(uintptr(fd), "packets")}, nil
+}
+
+// ReceiveFiles is FD.ReceivePacket for a PacketConn.
+func (c *PacketConn) ReceiveFiles(p []byte) (n int, files []FD, err error) {
+	raw, err := c.f.SyscallConn()
+	if err != nil {
+		return 0, nil, fail("receive", "", err)
+	}
+	werr := raw.Read(func(fd uintptr) bool {
+		n, files, err = FD(fd).ReceivePacket(p)
+		return !IsWouldBlock(err)
+	})
+	if werr != nil {
+		return 0, nil, fail("receive", "", werr)
+	}
+	return n, files, err
+}

@@ -4,6 +4,9 @@
 package worker
 
 import (
+	"sync"
+	"time"
+
 	"goqmail/internal/pipe"
 	"goqmail/internal/sys"
 )
@@ -58,5 +61,44 @@ func (o *Offer) Serve(files int, do func(args []string, files []sys.FD) Result) 
 		if o.fd.SendPacket(pipe.JobAnswer{Number: j.Number, Code: byte(r.Code), Retire: r.Retire, Text: r.Text}.Append(nil)) != nil {
 			return
 		}
+	}
+}
+
+// answerTime is how long an answer may wait for room in the socket. Who does not
+// take answers for that long has stopped working.
+const answerTime = 10 * time.Minute
+
+// ServeMany is Serve for a worker that does any number of jobs at one time, each
+// in a goroutine of its own. It returns when the last of them has ended. Retire is
+// for the starter to heed: jobs may still come.
+func (o *Offer) ServeMany(files int, do func(args []string, files []sys.FD) Result) {
+	if o.hello() != nil {
+		return
+	}
+	conn, err := sys.AdoptPackets(o.fd)
+	if err != nil {
+		return
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	buf := make([]byte, pipe.JobMax)
+	for {
+		n, got, err := conn.ReceiveFiles(buf)
+		if err != nil {
+			return
+		}
+		j, err := pipe.ParseJob(buf[:n])
+		if err != nil || len(got) != files {
+			sys.CloseAll(got)
+			return
+		}
+		running.Go(func() {
+			r := do(j.Args, got)
+			sys.CloseAll(got)
+			a := pipe.JobAnswer{Number: j.Number, Code: byte(r.Code), Retire: r.Retire, Text: r.Text}
+			if conn.Send(a.Append(nil), nil, answerTime) != nil {
+				_ = conn.Close() // nobody listens: no more jobs
+			}
+		})
 	}
 }

@@ -11,12 +11,12 @@ import (
 
 // A Version tells one file in a program's place from the next.
 type Version struct {
-	Dev, Ino           uint64
-	Size, Mtime, Ctime int64
+	Dev, Ino                      uint64
+	Size, Mtime, Ctime, CtimeNano int64
 }
 
 func version(st sys.Info) Version {
-	return Version{st.Dev, st.Ino, st.Size, st.Mtime, st.Ctime}
+	return Version{st.Dev, st.Ino, st.Size, st.Mtime, st.Ctime, st.CtimeNano}
 }
 
 // See is the version of the file at path.

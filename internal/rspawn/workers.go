@@ -1,0 +1,96 @@
+package rspawn
+
+import (
+	"errors"
+	"time"
+
+	"goqmail/internal/pipe"
+	"goqmail/internal/spawn"
+	"goqmail/internal/sys"
+	"goqmail/internal/sys/child"
+	"goqmail/internal/workers"
+)
+
+// remoteLimits are how long a qmail-remote is kept, remoteWidth how many
+// deliveries it has at one time: all that a crash of one can defer.
+var remoteLimits = workers.Limits{Jobs: 20000, Age: 15 * time.Minute, Idle: 10 * time.Second}
+
+const remoteWidth = 64
+
+// The remotes are the qmail-remotes that run. A nil one has none.
+type remotes struct {
+	s    *spawner
+	pool workers.Shared
+	look chan *workers.Program // holds the program that was found last
+}
+
+func newRemotes(s *spawner) *remotes {
+	r := &remotes{s: s, pool: workers.Shared{Limits: remoteLimits, Width: remoteWidth}, look: make(chan *workers.Program, 1)}
+	r.look <- &workers.Program{}
+	return r
+}
+
+// close tells all workers to go.
+func (r *remotes) close() {
+	if r != nil {
+		r.pool.Close()
+	}
+}
+
+// find is the qmail-remote along PATH, if it can be a worker.
+func (r *remotes) find() (file string, v workers.Version, able bool) {
+	file, err := child.LookPath(defaultRemote, r.s.path)
+	if err != nil {
+		return "", v, false
+	}
+	p := <-r.look
+	if p.Path != file {
+		p = &workers.Program{Dir: sys.Cwd(), Path: file, Mark: pipe.MarkRemote}
+	}
+	r.look <- p
+	v, able = p.Look()
+	return file, v, able
+}
+
+// deliver has a worker do a delivery. done is false if none can: then nothing
+// was done, and a qmail-remote of its own must do it.
+func (r *remotes) deliver(d *spawn.Delivery) (v spawn.Verdict, done bool) {
+	if r == nil {
+		return v, false
+	}
+	file, version, able := r.find()
+	if !able {
+		return v, false
+	}
+	const tries = 3
+	for range tries {
+		place, err := r.pool.Get(version, func() (*workers.Worker, error) { return r.start(file, version) })
+		if err != nil {
+			return notStarted(err), true
+		}
+		var out pipe.RemoteOutput
+		a, err := d.Job(func(files []sys.FD) (workers.Pending, error) {
+			return place.Worker().Send([]string{d.Host, d.Sender, d.Recipient}, files)
+		}, &out)
+		place.Free()
+		switch {
+		case errors.Is(err, workers.ErrRefused):
+			continue
+		case errors.Is(err, workers.ErrUnfit):
+			return v, false
+		case errors.Is(err, workers.ErrGone):
+			return crashed, true
+		case err != nil:
+			return notStarted(err), true
+		}
+		return report(child.Status(int(a.Code)<<8), &out), true
+	}
+	return v, false
+}
+
+// start starts a qmail-remote that stays.
+func (r *remotes) start(file string, v workers.Version) (*workers.Worker, error) {
+	return workers.Start(defaultRemote, pipe.MarkRemote, v, func(arg0 string, files []sys.FD) (child.Process, error) {
+		return child.Start(&child.Cmd{Path: file, Args: []string{arg0}, Env: r.s.env.List(), Files: files, Leaf: true, Crash: true})
+	})
+}
