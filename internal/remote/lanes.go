@@ -43,6 +43,7 @@ type lane struct {
 	opening int       // of these, being opened
 	sending []*parcel // the first of each transaction, and of each connection being opened
 	idle    []*carrying
+	full    time.Time // until when no further connection is opened: one was refused
 }
 
 // A parcel is a delivery in a lane.
@@ -134,7 +135,7 @@ func (n *lane) kick() {
 		c := n.idle[len(n.idle)-1]
 		n.idle = n.idle[:len(n.idle)-1]
 		c.wake()
-	case n.conns == 0 || n.conns < laneConns && !n.isSending(p):
+	case n.conns == 0 || n.conns < laneConns && !time.Now().Before(n.full) && !n.isSending(p):
 		n.begin(p)
 	}
 }
@@ -163,7 +164,7 @@ func (l *lanes) hurry(key string, p *parcel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.open[key]
-	if n == nil || n.opening > 0 {
+	if n == nil || n.opening > 0 || time.Now().Before(n.full) {
 		return
 	}
 	for _, o := range n.waiting {

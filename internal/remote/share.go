@@ -64,6 +64,7 @@ func (n *lane) opened(p *parcel, v verdict) (ok bool) {
 		return true
 	}
 	all := n.conns-n.opening <= 1
+	n.full = time.Now().Add(laneWait)
 	rest := n.waiting[:0]
 	for _, o := range n.waiting {
 		if all || o == p && p.fresh {

@@ -38,18 +38,18 @@ func (r *remotes) close() {
 }
 
 // find is the qmail-remote along PATH, if it can be a worker.
-func (r *remotes) find() (file string, v workers.Version, able bool) {
+func (r *remotes) find() (p *workers.Program, v workers.Version, able bool) {
 	file, err := child.LookPath(defaultRemote, r.s.path)
 	if err != nil {
-		return "", v, false
+		return nil, v, false
 	}
-	p := <-r.look
+	p = <-r.look
 	if p.Path != file {
 		p = &workers.Program{Dir: sys.Cwd(), Path: file, Mark: pipe.MarkRemote}
 	}
 	r.look <- p
 	v, able = p.Look()
-	return file, v, able
+	return p, v, able
 }
 
 // deliver has a worker do a delivery. done is false if none can: then nothing
@@ -58,13 +58,16 @@ func (r *remotes) deliver(d *spawn.Delivery) (v spawn.Verdict, done bool) {
 	if r == nil {
 		return v, false
 	}
-	file, version, able := r.find()
+	program, version, able := r.find()
 	if !able {
 		return v, false
 	}
 	const tries = 3
 	for range tries {
-		place, err := r.pool.Get(version, func() (*workers.Worker, error) { return r.start(file, version) })
+		place, err := r.pool.Get(version, func() (*workers.Worker, error) { return r.start(program, version) })
+		if err == errNoWorker {
+			return v, false
+		}
 		if err != nil {
 			return notStarted(err), true
 		}
@@ -88,9 +91,22 @@ func (r *remotes) deliver(d *spawn.Delivery) (v spawn.Verdict, done bool) {
 	return v, false
 }
 
-// start starts a qmail-remote that stays.
-func (r *remotes) start(file string, v workers.Version) (*workers.Worker, error) {
-	return workers.Start(defaultRemote, pipe.MarkRemote, v, func(arg0 string, files []sys.FD) (child.Process, error) {
-		return child.Start(&child.Cmd{Path: file, Args: []string{arg0}, Env: r.s.env.List(), Files: files, Leaf: true, Crash: true})
+// errNoWorker: qmail-remote is another program.
+var errNoWorker = errors.New("no worker")
+
+// start starts a qmail-remote that stays. Its file cannot be read by us, as setup
+// makes it, so it must say itself that it is a worker; a C qmail-remote finds no
+// arguments, and ends.
+func (r *remotes) start(p *workers.Program, v workers.Version) (*workers.Worker, error) {
+	w, err := workers.Start(defaultRemote, pipe.MarkRemote, v, func(arg0 string, files []sys.FD) (child.Process, error) {
+		return child.Start(&child.Cmd{Path: p.Path, Args: []string{arg0}, Env: r.s.env.List(), Files: files, Leaf: true, Crash: true})
 	})
+	if err != nil {
+		return nil, err
+	}
+	if !w.Ready() {
+		p.Disown(v)
+		return nil, errNoWorker
+	}
+	return w, nil
 }

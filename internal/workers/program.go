@@ -38,7 +38,9 @@ type Program struct {
 }
 
 // Look tells whether the file that is at Path now has the mark. The file is read
-// only when it is not the one that was there before. Trouble of any kind means
+// only when it is not the one that was there before. One that may be executed but
+// not read counts as having it, until Disown says that it has not: the program
+// itself has to say then whether it is a worker. Other trouble of any kind means
 // no, and whoever starts the program finds out.
 func (p *Program) Look() (v Version, able bool) {
 	st, err := p.Dir.Stat(p.Path)
@@ -52,11 +54,21 @@ func (p *Program) Look() (v Version, able bool) {
 		return v, p.able
 	}
 	able, err = p.read(v)
+	if sys.IsAccess(err) {
+		able, err = true, nil
+	}
 	if err != nil {
 		return v, false // and look again the next time
 	}
 	p.known, p.able = v, able
 	return v, able
+}
+
+// Disown notes that version v is no worker after all.
+func (p *Program) Disown(v Version) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known, p.able = v, false
 }
 
 // chunk is how much of a file is read at once.
