@@ -39,7 +39,6 @@ func Run(p *prog.Process) int {
 // A store is the queue directory as far as qmail-clean uses it.
 type store interface {
 	Unlink(name string) error
-	SyncDir(name string) error
 	Stat(name string) (sys.Info, error)
 	EachName(name string, f func(name string) bool) error
 }
@@ -94,7 +93,9 @@ func (c *cleaner) serve(in reader, out writer) int {
 //	foop/N: intd gone, mess not    S2, asked for again or removed after 36 hours
 //	        both gone              S1
 //
-// Files that are not there count as removed: the request may be a repetition.
+// Files that are not there count as removed: the request may be a repetition. That
+// todo/N does not come back after a loss of power is for qmail-send to see to,
+// which flushes the directory once for many messages.
 func (c *cleaner) answer(request []byte) pipe.CleanReply {
 	r, err := pipe.ParseCleanRequest(request)
 	if err != nil {
@@ -106,15 +107,6 @@ func (c *cleaner) answer(request []byte) pipe.CleanReply {
 	}
 	for _, k := range [...]queue.Kind{queue.Intd, second} {
 		if err := c.dir.Unlink(k.Path(r.ID)); err != nil && !sys.IsNotExist(err) {
-			return pipe.CleanFail
-		}
-	}
-	// A todo file that came back after a loss of power would have every
-	// recipient delivered again, those already done too. Also if the name was
-	// not there: the request before may have failed just here. Without a
-	// directory there is nothing that could come back.
-	if r.Todo {
-		if err := c.dir.SyncDir(queue.Todo.Dir(r.ID)); err != nil && !sys.IsNotExist(err) {
 			return pipe.CleanFail
 		}
 	}

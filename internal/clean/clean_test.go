@@ -85,13 +85,12 @@ func TestRequests(t *testing.T) {
 		calls                string
 	}{
 		{"message done", "foop/457\x00", "", "+", "unlink intd/457, unlink mess/20/457"},
-		{"preprocessed", "todo/457\x00", "", "+", "unlink intd/457, unlink todo/457, sync todo"},
-		{"nothing there", "foop/9\x00todo/9\x00", "", "++", "unlink intd/9, unlink mess/9/9, unlink intd/9, unlink todo/9, sync todo"},
+		{"preprocessed", "todo/457\x00", "", "+", "unlink intd/457, unlink todo/457"},
+		{"nothing there", "foop/9\x00todo/9\x00", "", "++", "unlink intd/9, unlink mess/9/9, unlink intd/9, unlink todo/9"},
 		{"intd stays", "foop/457\x00", "unlink intd/", "!", "unlink intd/457"},
 		{"mess stays", "foop/457\x00", "unlink mess/", "!", "unlink intd/457, unlink mess/20/457"},
 		{"intd stays, todo", "todo/457\x00", "unlink intd/", "!", "unlink intd/457"},
 		{"todo stays", "todo/457\x00", "unlink todo/", "!", "unlink intd/457, unlink todo/457"},
-		{"not flushed", "todo/457\x00", "sync", "!", "unlink intd/457, unlink todo/457, sync todo"},
 		{"path escape", "foop/../../etc\x00", "", "x", ""},
 		{"no number", "foop/\x00foop/x\x00", "", "xx", ""},
 		{"digits, then more", "foop/457a\x00", "", "x", ""},

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"goqmail/internal/pipe"
-	"goqmail/internal/queue"
 	"goqmail/internal/sendlog"
 	"goqmail/internal/sys"
 )
@@ -22,27 +21,56 @@ type cleaner struct {
 // ask sends a request and waits for the answer; the caller holds the lock. done
 // means that the files are gone; isLost that qmail-clean is, and nobody knows.
 func (c *cleaner) ask(r pipe.CleanRequest) (done bool) {
+	return c.askAll([]pipe.CleanRequest{r})[0]
+}
+
+// askAll sends requests together and waits for their answers, as ask.
+func (c *cleaner) askAll(requests []pipe.CleanRequest) (done []bool) {
+	done = make([]bool, len(requests))
 	if c.isLost {
-		return false
+		return done
 	}
-	var answer [1]byte
-	_, err := c.request.Write(r.Append(nil))
-	if err == nil {
-		_, err = c.reply.Read(answer[:])
+	var b []byte
+	for _, r := range requests {
+		b = r.Append(b)
+	}
+	answers := make([]byte, len(requests))
+	_, err := c.request.Write(b)
+	for got := 0; err == nil && got < len(answers); {
+		var n int
+		n, err = c.reply.Read(answers[got:])
+		got += n
 	}
 	if err != nil {
 		c.isLost = true
 		c.lost()
-		return false
 	}
-	return pipe.CleanReply(answer[0]) == pipe.CleanDone
+	for i, a := range answers {
+		done[i] = pipe.CleanReply(a) == pipe.CleanDone // one that did not come is 0
+	}
+	return done
 }
 
-// removeTodo has todo/ID removed, which makes the preprocessed files count.
-func (s *server) removeTodo(id queue.ID) bool {
+// removeTodo has the todo files of messages removed, which makes the preprocessed
+// files count. It returns those for which that was done.
+func (s *server) removeTodo(batch []*incoming) (removed []*incoming) {
+	if len(batch) == 0 {
+		return nil
+	}
+	requests := make([]pipe.CleanRequest, len(batch))
+	for i, in := range batch {
+		requests[i] = pipe.CleanRequest{Todo: true, ID: in.id}
+	}
 	s.clean.Lock()
 	defer s.clean.Unlock()
-	return s.askClean(pipe.CleanRequest{Todo: true, ID: id})
+	for i, done := range s.clean.askAll(requests) {
+		if done {
+			removed = append(removed, batch[i])
+		} else if !s.clean.isLost {
+			s.log.notice(sendlog.CannotClean, requests[i].String())
+		}
+	}
+	return removed
 }
 
 // askClean asks and warns when the answer is not "done". The caller holds the

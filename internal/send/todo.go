@@ -3,6 +3,7 @@ package send
 import (
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"goqmail/internal/queue"
@@ -12,15 +13,17 @@ import (
 )
 
 // Preprocessing runs in a goroutine of its own, so that a flood of new mail
-// does not hold up deliveries. One message is a chain of four steps, begin,
-// copyEnvelope, flush and commit, each of which leaves the message in a state
-// that the next scan takes up from its beginning:
+// does not hold up deliveries. Messages are taken in batches that are flushed
+// together: a flood costs no more flushes than a trickle. For each, the steps
+// begin, copyEnvelope, flush and commit each leave it in a state that the next
+// scan takes up from its beginning:
 //
 //	S4: mess/N intd/N todo/N, and perhaps info/N local/N remote/N, which are
 //	    worth nothing while todo/N is there
 //	S4 flushed: info/N local/N remote/N and their names are on disk
 //	S5: qmail-clean removed intd/N, then todo/N: now they count
-
+//	S5 flushed: todo/N cannot come back and have everything delivered again
+//
 // watchTodo scans todo/ at the start, when the trigger is pulled, and when
 // sleepTodo seconds are over.
 func (s *server) watchTodo() {
@@ -92,15 +95,26 @@ func (s *server) pause() {
 	}
 }
 
+// batchMax is how many messages are preprocessed together.
+const batchMax = 64
+
 // scanTodo preprocesses every message in todo/. Names that are not numbers are
 // passed over.
 func (s *server) scanTodo() error {
-	return s.queue.EachName(string(queue.Todo), func(name string) bool {
-		if id, ok := queue.ParseID(name); ok {
-			s.preprocess(id)
+	batch := make([]queue.ID, 0, batchMax)
+	err := s.queue.EachName(string(queue.Todo), func(name string) bool {
+		// A directory that changes may give a name twice.
+		if id, ok := queue.ParseID(name); ok && !slices.Contains(batch, id) {
+			batch = append(batch, id)
+		}
+		if len(batch) == batchMax {
+			s.preprocess(batch)
+			batch = batch[:0]
 		}
 		return !s.stopped()
 	})
+	s.preprocess(batch)
+	return err
 }
 
 // An incoming is a message on its way from todo to info, local and remote.
@@ -139,22 +153,34 @@ func (in *incoming) close() {
 	}
 }
 
-// preprocess takes one message from todo/. If anything fails it stays there for
-// the next scan.
-func (s *server) preprocess(id queue.ID) {
-	path := queue.Todo.Path(id)
-	fd, err := s.open(path)
-	if err != nil {
-		s.log.notice(sendlog.CannotOpen, path)
-		return
+// preprocess takes messages from todo/. One for which anything fails stays there
+// for the next scan.
+func (s *server) preprocess(ids []queue.ID) {
+	var batch []*incoming
+	defer func() {
+		for _, in := range batch {
+			in.close()
+		}
+	}()
+	for _, id := range ids {
+		if s.stopped() {
+			break
+		}
+		path := queue.Todo.Path(id)
+		fd, err := s.open(path)
+		if err != nil {
+			s.log.notice(sendlog.CannotOpen, path)
+			continue
+		}
+		in := &incoming{id: id, todo: fd}
+		if s.awaitOwn(fd) && s.begin(in) && s.copyEnvelope(in) {
+			batch = append(batch, in)
+		} else {
+			in.close()
+		}
 	}
-	in := &incoming{id: id, todo: fd}
-	defer in.close()
-	if !s.awaitOwn(fd) {
-		return
-	}
-	if s.begin(in) && s.copyEnvelope(in) && s.flush(in) {
-		s.commit(in)
+	if len(batch) > 0 {
+		s.commit(s.flush(batch))
 	}
 }
 
@@ -263,45 +289,108 @@ func (s *server) addRecipient(in *incoming, rt *routes, rcpt string) bool {
 	return len(o.buf) < outputChunk || s.written(o, o.write())
 }
 
+// flushTogether is from how many messages on the whole file system is flushed
+// instead of each file and directory. That waits for what others wrote there, too,
+// but takes no longer for many messages than for one.
+const flushTogether = 4
+
 // flush puts the files on disk, and their names; also that a file of an earlier
-// attempt is gone, for it must not come back when todo/N is gone. A file whose
-// flush failed is not believed: the next scan makes new ones.
-func (s *server) flush(in *incoming) bool {
-	for _, o := range [...]*output{in.info, in.rcpt[queue.ChanLocal], in.rcpt[queue.ChanRemote]} {
-		if o == nil {
-			continue
-		}
-		if !s.written(o, o.write()) {
-			return false
-		}
-		if s.fsync(o.fd) != nil || o.close() != nil {
-			s.log.notice(sendlog.TroubleSyncing, o.kind.Path(in.id))
-			return false
+// attempt is gone, for it must not come back when todo/N is gone. It returns the
+// messages for which that succeeded. A file whose flush failed is not believed:
+// the next scan makes new ones.
+func (s *server) flush(batch []*incoming) (flushed []*incoming) {
+	together := len(batch) >= flushTogether && s.syncfs != nil
+	for _, in := range batch {
+		if s.finishFiles(in) && (together || s.flushOne(in)) {
+			flushed = append(flushed, in)
 		}
 	}
-	for _, k := range made {
-		if !in.changed(k) {
-			continue
+	if together && s.syncfs() != nil {
+		for _, in := range flushed {
+			s.log.notice(sendlog.TroubleSyncing, queue.Info.Path(in.id))
 		}
-		if dir := k.Dir(in.id); s.fsyncDir(dir) != nil {
-			s.log.notice(sendlog.TroubleSyncing, dir)
+		return nil
+	}
+	return flushed
+}
+
+// outputs are the files of a message that there are.
+func (in *incoming) outputs() (all []*output) {
+	for _, o := range [...]*output{in.info, in.rcpt[queue.ChanLocal], in.rcpt[queue.ChanRemote]} {
+		if o != nil {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// finishFiles writes what is still to be written.
+func (s *server) finishFiles(in *incoming) bool {
+	for _, o := range in.outputs() {
+		if !s.written(o, o.write()) {
 			return false
 		}
 	}
 	return true
 }
 
-// commit has the todo file removed and hands the message to its channels.
-func (s *server) commit(in *incoming) {
-	if !s.removeTodo(in.id) {
+// flushOne flushes the files of one message and the directories with their
+// names, side by side: the disk is waited for only once.
+func (s *server) flushOne(in *incoming) bool {
+	var paths []string
+	var steps []func() error
+	for _, o := range in.outputs() {
+		paths = append(paths, o.kind.Path(in.id))
+		steps = append(steps, func() error {
+			err := s.fsync(o.fd)
+			if cerr := o.close(); err == nil {
+				err = cerr
+			}
+			return err
+		})
+	}
+	for _, k := range made {
+		if in.changed(k) {
+			dir := k.Dir(in.id)
+			paths = append(paths, dir)
+			steps = append(steps, func() error { return s.fsyncDir(dir) })
+		}
+	}
+	errs := make([]error, len(steps))
+	var wait sync.WaitGroup
+	for i, step := range steps {
+		wait.Go(func() { errs[i] = step() })
+	}
+	wait.Wait()
+	for i, err := range errs {
+		if err != nil {
+			s.log.notice(sendlog.TroubleSyncing, paths[i])
+			return false
+		}
+	}
+	return true
+}
+
+// commit has the todo files removed and hands the messages to their channels.
+func (s *server) commit(batch []*incoming) {
+	removed := s.removeTodo(batch)
+	if len(removed) == 0 {
 		return
 	}
-	e := arrived{id: in.id}
-	for i, o := range in.rcpt {
-		e.found[i] = o != nil
-		e.due[i] = s.clock()
+	if dir := string(queue.Todo); s.fsyncDir(dir) != nil {
+		// They may come back after a loss of power, and be delivered twice.
+		s.log.notice(sendlog.TroubleSyncing, dir)
 	}
-	s.post(e)
+	var all allArrived
+	for _, in := range removed {
+		e := arrived{id: in.id}
+		for i, o := range in.rcpt {
+			e.found[i] = o != nil
+			e.due[i] = s.clock()
+		}
+		all = append(all, e)
+	}
+	s.post(all)
 }
 
 // arrived is a message that was preprocessed.
@@ -311,7 +400,14 @@ type arrived struct {
 	due   [queue.Channels]int64
 }
 
-func (e arrived) apply(s *server) { s.enter(e.id, e.found, e.due) }
+// allArrived are those of a batch.
+type allArrived []arrived
+
+func (all allArrived) apply(s *server) {
+	for _, e := range all {
+		s.enter(e.id, e.found, e.due)
+	}
+}
 
 // backgroundEnded is the last word of a goroutine that scans.
 type backgroundEnded struct{}

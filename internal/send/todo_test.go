@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -173,8 +174,16 @@ func nameOf(fd sys.FD, queueDir string) string {
 	return strings.TrimPrefix(path, queueDir+"/")
 }
 
-// TestTodoFlush: files first, then directories, then the request; what failed
-// to reach the disk is not believed.
+// sortedFlushes puts what was flushed before the request, side by side, in order.
+func sortedFlushes(list string) string {
+	before, after, _ := strings.Cut(list, " request")
+	names := strings.Fields(before)
+	slices.Sort(names)
+	return strings.Join(names, " ") + " request" + after
+}
+
+// TestTodoFlush: files and directories side by side, then the request, then the
+// directory of todo; what failed to reach the disk is not believed.
 func TestTodoFlush(t *testing.T) {
 	for _, kind := range []string{"info/file", "local/file", "remote/file", "info/dir", "local/dir", "remote/dir", "none"} {
 		t.Run(kind, func(t *testing.T) {
@@ -203,9 +212,9 @@ func TestTodoFlush(t *testing.T) {
 			b.command(remote)
 			n := id.String()
 			s := id.Sub()
-			want := "info/" + s + "/" + n + " local/" + s + "/" + n + " remote/" + s + "/" + n +
-				" info/" + s + " local/" + s + " remote/" + s + " request"
-			if got := f.take(); got != want {
+			want := "info/" + s + " info/" + s + "/" + n + " local/" + s + " local/" + s + "/" + n +
+				" remote/" + s + " remote/" + s + "/" + n + " request todo"
+			if got := sortedFlushes(f.take()); got != want {
 				t.Errorf("order %s, want %s", got, want)
 			}
 		})
@@ -222,8 +231,46 @@ func TestTodoStaleFlush(t *testing.T) {
 	b.start(1, 1, func(s *server) { s.fsyncDir = f.check })
 	b.command(local)
 	n := id.Sub()
-	if got, want := f.take(), "info/"+n+" local/"+n+" remote/"+n; got != want {
+	if got, want := sortedFlushes(f.take()), "info/"+n+" local/"+n+" remote/"+n+" todo request"; got != want {
 		t.Errorf("flushed %s, want %s", got, want)
+	}
+}
+
+// TestTodoBatch: many messages are flushed together, and none of them is believed
+// when that fails.
+func TestTodoBatch(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		b := newBed(t)
+		var ids []queue.ID
+		for range flushTogether + 1 {
+			ids = append(ids, b.inject("s@a", "x@mx.example.test"))
+		}
+		f := &failOnce{}
+		if fails {
+			f.name = "all"
+		}
+		b.clean.before = func(pipe.CleanRequest) { f.note("request") }
+		b.start(1, 1, func(s *server) {
+			s.fsync = func(fd sys.FD) error { return f.check(nameOf(fd, b.Queue())) }
+			s.fsyncDir = f.check
+			s.syncfs = func() error { return f.check("all") }
+		})
+		if fails {
+			for _, id := range ids {
+				b.logged("warning: trouble fsyncing "+queue.Info.Path(id), 1)
+			}
+			if b.clean.requests() != "" {
+				t.Fatal("todo files were given up")
+			}
+			b.idle(local)
+			f.take()
+			b.pull()
+		}
+		b.command(local)
+		want := "all" + strings.Repeat(" request", len(ids)) + " todo"
+		if got := f.take(); got != want {
+			t.Errorf("order %s, want %s", got, want)
+		}
 	}
 }
 
