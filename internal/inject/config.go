@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"errors"
 	"strings"
 
 	"goqmail/internal/control"
@@ -116,6 +117,11 @@ func (c *config) loadLists(env prog.Env) error {
 	return nil
 }
 
+// hostVariables override control files that complete addresses.
+var hostVariables = map[string]string{
+	"defaultdomain": "QMAILDEFAULTDOMAIN", "defaulthost": "QMAILDEFAULTHOST", "plusdomain": "QMAILPLUSDOMAIN",
+}
+
 // loadControls reads the control files and the variables that override them.
 func (c *config) loadControls(p *prog.Process) error {
 	home, err := sys.Cwd().OpenSearchDir(p.Home)
@@ -128,23 +134,18 @@ func (c *config) loadControls(p *prog.Process) error {
 		return errRead
 	}
 	defer r.Close()
-	hosts := []struct {
-		file, env string
-		mark      string // what stands before the host in an address
-		to        *token822.List
-	}{
-		{"defaultdomain", "QMAILDEFAULTDOMAIN", ".", &c.defaults.Domain},
-		{"defaulthost", "QMAILDEFAULTHOST", "@", &c.defaults.Host},
-		{"plusdomain", "QMAILPLUSDOMAIN", ".", &c.defaults.Plus},
-	}
-	for _, h := range hosts {
-		text, err := setting(r, p.Env, h.file, h.env)
-		if err != nil {
-			return err
+	c.defaults, err = r.AddressDefaults(func(file, value string) string {
+		if v, ok := p.Env.Get(hostVariables[file]); ok {
+			return v
 		}
-		if *h.to, err = token822.Parse(text); err != nil {
-			return errParse(h.mark + text)
-		}
+		return value
+	})
+	var bad *control.HostError
+	switch {
+	case errors.As(err, &bad):
+		return errParse(bad.Text)
+	case err != nil:
+		return errRead
 	}
 	if c.idhost, err = setting(r, p.Env, "idhost", "QMAILIDHOST"); err != nil {
 		return err
