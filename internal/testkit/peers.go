@@ -16,7 +16,7 @@ import (
 const PeersVariable = "PEERS"
 
 // peerDirs are the parts of usr that are looked at.
-var peerDirs = []string{"/usr/bin", "/usr/sbin", "/usr/lib"}
+var peerDirs = []string{"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/share"}
 
 // Peers returns the directory that PeersVariable names, "" if there is none.
 func Peers() string { return os.Getenv(PeersVariable) }

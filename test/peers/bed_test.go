@@ -36,8 +36,9 @@ const (
 
 // needed are the programs of others that the tests run.
 var needed = []string{
-	"inetd", "multilog", "runsv", "runsvdir", "setuidgid", "supervise", "sv", "svc", "svscan", "svstat",
-	"tcpd", "tcprules", "tcprulescheck", "tcpserver", "xinetd",
+	"dot-forward", "dovecot", "fastforward", "fetchmail", "inetd", "maildrop", "mpop", "multilog", "mutt",
+	"procmail", "runsv", "runsvdir", "s-nail", "setuidgid", "supervise", "sv", "svc", "svscan", "svstat",
+	"swaks", "tcpd", "tcprules", "tcprulescheck", "tcpserver", "vacation", "xinetd",
 }
 
 func TestMain(m *testing.M) {
