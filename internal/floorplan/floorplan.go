@@ -65,8 +65,10 @@ var Rooms = map[string]Room{
 	"mbox":      {Service, "add to an mbox"},
 	"dns":       {Service, "the suite's only resolver"},
 	"ident":     {Service, "asks who opened a connection (RFC 1413)"},
+	"feed":      {Service, "runs a command with lines before a message"},
 	"commands":  {Service, "command lines of network protocols"},
 	"spawn":     {Service, "the engine of both spawners"},
+	"tree":      {Service, "makes the queue, the configuration directories and a first configuration"},
 
 	"start":      {Program, "qmail-start"},
 	"send":       {Program, "qmail-send"},
@@ -84,6 +86,7 @@ var Rooms = map[string]Room{
 	"qmqpd":      {Program, "qmail-qmqpd"},
 	"qmqpc":      {Program, "qmail-qmqpc"},
 	"inject":     {Program, "qmail-inject"},
+	"dotforward": {Program, "dot-forward"},
 	"mailtools":  {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt, predate, datemail, maildir2mbox"},
 	"cdbtools":   {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
 	"queuetools": {Program, "qmail-qread, qmail-qstat, qmail-tcpto, qmail-tcpok"},
@@ -100,7 +103,7 @@ var Rooms = map[string]Room{
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
 	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid"},
-	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog", "popup"},
+	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "tcpserver", "tcpident", "setuidgid", "multilog", "popup"},
 	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup"},
 }
 

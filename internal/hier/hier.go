@@ -22,6 +22,7 @@ const (
 	Text         // a manual page, document or start script; replaced by setup
 	Data         // a queue file: made once, never truncated
 	FIFO
+	Link // a symbolic link
 )
 
 // An Item is one name of the installed tree.
@@ -34,6 +35,7 @@ type Item struct {
 	Mode   uint32 // twelve permission bits
 	Size   int    // Data: bytes, all zero
 	Source string // Program, Text: file below the build tree
+	Target string // Link: its text
 }
 
 // Path is the item's name below the home; "" is the home itself.
@@ -61,6 +63,7 @@ func Directories() []Item {
 	for _, d := range [...]string{"bin", "boot", "control", "doc", "man", "users"} {
 		items = append(items, dir(d, role.Owner, 0o755))
 	}
+	items = append(items, bootDirectories()...)
 	for _, kind := range [...]string{"cat", "man"} {
 		for _, s := range ManSections {
 			items = append(items, dir("man/"+kind+s, role.Owner, 0o755))
@@ -139,6 +142,7 @@ var programs = []program{
 	{"qreceipt", 0o755, false}, {"predate", 0o755, false}, {"datemail", 0o755, false}, {"mailsubj", 0o755, true},
 	{"maildir2mbox", 0o755, false},
 	{"tcpserver", 0o755, false}, {"tcprules", 0o755, false}, {"tcprulescheck", 0o755, false},
+	{"dot-forward", 0o755, false},
 	{"multilog", 0o755, false}, {"setuidgid", 0o755, false},
 	{"qmail-queue", 0o4711, false}, // last: what feeds the queue is exchanged when all the rest is new
 }
@@ -159,18 +163,69 @@ func Programs() []Item {
 	return items
 }
 
-// bootScripts are the start scripts: how qmail-start is run, one for each
-// default delivery.
+// bootScripts are the start scripts. The first line has how qmail-start is run
+// for each default delivery; then come a service script and its form for
+// /etc/init.d, and what the files below need.
 var bootScripts = [...]string{
-	"home", "home+df", "proc", "proc+df", "binm1", "binm1+df", "binm2", "binm2+df", "binm3", "binm3+df",
-	"maildir", "service",
+	"home", "home+df", "proc", "proc+df", "binm1", "binm1+df", "binm2", "binm2+df", "binm3", "binm3+df", "maildir",
+	"service", "qmail.init", "send", "pop3", "qmqp",
 }
 
-// BootScripts lists boot.
-func BootScripts() []Item {
-	items := make([]Item, 0, len(bootScripts))
+// bootTexts are files for other programs: inetd, tcpd, tcprules.
+var bootTexts = [...]string{"inetd.conf", "inetd.conf+tcpd", "hosts.allow", "tcp.smtp", "tcp.qmqp"}
+
+// supervised are the directories for supervise and runsv; each has run and
+// log/run.
+var supervised = [...]string{"qmail-send", "qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd", "qmail-pop3d"}
+
+// xinetdFiles are for /etc/xinetd.d; +tcpd is for those behind tcpd.
+var xinetdFiles = [...]string{
+	"qmail-smtpd", "qmail-smtpd+tcpd", "qmail-qmtpd", "qmail-qmtpd+tcpd", "qmail-qmqpd", "qmail-pop3d",
+}
+
+// units are for systemd: servers by tcpserver, and (with @) by a process of
+// systemd's for each connection.
+var units = [...]string{
+	"qmail-send.service",
+	"qmail-smtpd.service", "qmail-smtpd.socket", "smtpd.socket", "smtpd@.service",
+	"qmail-qmtpd.service", "qmail-qmtpd.socket", "qmtpd.socket", "qmtpd@.service",
+	"qmail-qmqpd.service", "qmail-qmqpd.socket", "qmqpd.socket", "qmqpd@.service",
+	"qmail-pop3d.service", "qmail-pop3d.socket", "pop3d.socket", "pop3d@.service",
+}
+
+// bootDirectories lists the directories below boot, parents first.
+func bootDirectories() []Item {
+	items := []Item{
+		dir("boot/supervise", role.Owner, 0o755), dir("boot/systemd", role.Owner, 0o755), dir("boot/xinetd", role.Owner, 0o755),
+	}
+	for _, s := range supervised {
+		items = append(items, dir("boot/supervise/"+s, role.Owner, 0o755), dir("boot/supervise/"+s+"/log", role.Owner, 0o755))
+	}
+	return items
+}
+
+// BootFiles lists boot and what is below it: programs, which are scripts, and
+// texts. The same names are in the build tree.
+func BootFiles() []Item {
+	var items []Item
+	add := func(dir, name string, t Type, mode uint32) {
+		items = append(items, Item{Dir: dir, Name: name, Type: t, Owner: role.Owner, Group: role.Qmail, Mode: mode, Source: dir + "/" + name})
+	}
 	for _, n := range bootScripts {
-		items = append(items, Item{Dir: "boot", Name: n, Type: Program, Owner: role.Owner, Group: role.Qmail, Mode: 0o755, Source: "boot/" + n})
+		add("boot", n, Program, 0o755)
+	}
+	for _, n := range bootTexts {
+		add("boot", n, Text, 0o644)
+	}
+	for _, s := range supervised {
+		add("boot/supervise/"+s, "run", Program, 0o755)
+		add("boot/supervise/"+s+"/log", "run", Program, 0o755)
+	}
+	for _, n := range units {
+		add("boot/systemd", n, Text, 0o644)
+	}
+	for _, n := range xinetdFiles {
+		add("boot/xinetd", n, Text, 0o644)
 	}
 	return items
 }
