@@ -45,6 +45,9 @@ check: it ## compare the installed tree with what it should be
 uninstall: it ## remove programs, start scripts and manual pages; queue, control, users, alias stay
 	@DESTDIR='$(DESTDIR)' build/install uninstall
 
+setup-nullclient: it ## install a null client: NAME=this.host SITE=for.addresses SERVERS='IP ...'
+	@DESTDIR='$(DESTDIR)' build/install nullclient '$(NAME)' '$(SITE)' $(SERVERS)
+
 sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq ours
 	@DESTDIR='$(DESTDIR)' build/install sendmail-links
 
@@ -91,5 +94,5 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 26
 
 FORCE:
-.PHONY: it man setup instpackage instchown check uninstall sendmail-links sendmail-unlinks \
+.PHONY: it man setup instpackage instchown check uninstall setup-nullclient sendmail-links sendmail-unlinks \
 	quickstart start stop restart test e2e race fuzz lint bench-exec clean help FORCE

@@ -115,17 +115,6 @@ func TestConfigFastRefuses(t *testing.T) {
 	}
 }
 
-func TestDomains(t *testing.T) {
-	tests := []struct{ in, def, plus string }{
-		{"foo", "foo", "foo"}, {"a.b", "a.b", "a.b"}, {"a.b.c", "b.c", "b.c"}, {"a.b.c.d", "b.c.d", "c.d"},
-	}
-	for _, tt := range tests {
-		if d, p := DefaultDomain(tt.in), PlusDomain(tt.in); d != tt.def || p != tt.plus {
-			t.Errorf("%s: defaultdomain %s, plusdomain %s, want %s, %s", tt.in, d, p, tt.def, tt.plus)
-		}
-	}
-}
-
 // zone answers config's questions.
 type zone map[string]string
 
