@@ -216,8 +216,8 @@ func TestQuickstart(t *testing.T) {
 		must(t, src, "make", "restart")
 		sendOne(t, "after restart")
 		must(t, src, "make", "stop")
-		if out := must(t, src, home+"/boot/service", "status"); out != "send: down\nsmtpd: down\n" {
-			t.Errorf("status after stop: %q", out)
+		if out, code := run(t, src, home+"/boot/service", "status"); out != "send: down\nsmtpd: down\n" || code != 3 {
+			t.Errorf("status after stop: %q, exit %d", out, code)
 		}
 		eventually(t, "no process of the suite is left", func() bool {
 			// Nobody waits for them in this world: what has ended has no command line.
@@ -282,8 +282,8 @@ func TestQuickstartElsewhere(t *testing.T) {
 		if found, _ := run(t, "/", "grep", "-rlI", "/var/qmail", home); found != "" {
 			t.Errorf("these name /var/qmail: %s", found)
 		}
-		if found, _ := run(t, "/", "grep", "-wE", "qmaild|qmaill|nofiles", home+"/boot/service"); found != "" {
-			t.Errorf("boot/service has accounts of others: %s", found)
+		if found, _ := run(t, "/", "grep", "-rwE", "qmaild|qmaill|nofiles", home+"/boot"); found != "" {
+			t.Errorf("boot has accounts of others: %s", found)
 		}
 		if names, _ := os.ReadDir("/var/qmail"); len(names) != 0 {
 			t.Errorf("/var/qmail was filled: %v", names)
