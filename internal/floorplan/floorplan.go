@@ -57,6 +57,7 @@ var Rooms = map[string]Room{
 
 	"accounts":  {Service, "numbers of the suite's own users and groups"},
 	"control":   {Service, "control files"},
+	"newfile":   {Service, "makes a file that replaces another for good"},
 	"qq":        {Service, "runs the queue program"},
 	"trigger":   {Service, "lock/trigger"},
 	"tcpto":     {Service, "lock/tcpto"},
@@ -68,43 +69,58 @@ var Rooms = map[string]Room{
 	"feed":      {Service, "runs a command with lines before a message"},
 	"commands":  {Service, "command lines of network protocols"},
 	"spawn":     {Service, "the engine of both spawners"},
+	"auth":      {Service, "who may log in: users/passwords, /etc/shadow, password hashes"},
 	"tree":      {Service, "makes the queue, the configuration directories and a first configuration"},
 
-	"start":      {Program, "qmail-start"},
-	"send":       {Program, "qmail-send"},
-	"lspawn":     {Program, "qmail-lspawn"},
-	"rspawn":     {Program, "qmail-rspawn"},
-	"clean":      {Program, "qmail-clean"},
-	"enqueue":    {Program, "qmail-queue"},
-	"local":      {Program, "qmail-local"},
-	"remote":     {Program, "qmail-remote"},
-	"getpw":      {Program, "qmail-getpw"},
-	"smtpd":      {Program, "qmail-smtpd"},
-	"popup":      {Program, "qmail-popup"},
-	"pop3d":      {Program, "qmail-pop3d"},
-	"qmtpd":      {Program, "qmail-qmtpd"},
-	"qmqpd":      {Program, "qmail-qmqpd"},
-	"qmqpc":      {Program, "qmail-qmqpc"},
-	"inject":     {Program, "qmail-inject"},
-	"dotforward": {Program, "dot-forward"},
-	"mailtools":  {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt, predate, datemail, maildir2mbox"},
-	"cdbtools":   {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
-	"queuetools": {Program, "qmail-qread, qmail-qstat, qmail-tcpto, qmail-tcpok"},
-	"showctl":    {Program, "qmail-showctl"},
-	"splogger":   {Program, "splogger"},
-	"multilog":   {Program, "multilog"},
-	"setuidgid":  {Program, "setuidgid"},
-	"tcpserver":  {Program, "tcpserver"},
-	"tcpident":   {Program, "tcp-env"},
-	"setup":      {Program, "install: setup, check, config"},
+	"start":         {Program, "qmail-start"},
+	"send":          {Program, "qmail-send"},
+	"lspawn":        {Program, "qmail-lspawn"},
+	"rspawn":        {Program, "qmail-rspawn"},
+	"clean":         {Program, "qmail-clean"},
+	"enqueue":       {Program, "qmail-queue"},
+	"local":         {Program, "qmail-local"},
+	"remote":        {Program, "qmail-remote"},
+	"getpw":         {Program, "qmail-getpw"},
+	"smtpd":         {Program, "qmail-smtpd"},
+	"popup":         {Program, "qmail-popup"},
+	"pop3d":         {Program, "qmail-pop3d"},
+	"qmtpd":         {Program, "qmail-qmtpd"},
+	"qmqpd":         {Program, "qmail-qmqpd"},
+	"qmqpc":         {Program, "qmail-qmqpc"},
+	"inject":        {Program, "qmail-inject"},
+	"dotforward":    {Program, "dot-forward"},
+	"mailtools":     {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt, predate, datemail, maildir2mbox"},
+	"cdbtools":      {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
+	"queuetools":    {Program, "qmail-qread, qmail-qstat, qmail-tcpto, qmail-tcpok"},
+	"showctl":       {Program, "qmail-showctl"},
+	"splogger":      {Program, "splogger"},
+	"multilog":      {Program, "multilog"},
+	"setuidgid":     {Program, "setuidgid"},
+	"checkpassword": {Program, "checkpassword"},
+	"tcpserver":     {Program, "tcpserver"},
+	"tcpident":      {Program, "tcp-env"},
+	"setup":         {Program, "install: setup, check, config"},
 }
 
 // Keys names, for each key, the packages that may import it. A program without
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
-	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid"},
-	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "tcpserver", "tcpident", "setuidgid", "multilog", "popup"},
+	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid", "checkpassword"},
+	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "checkpassword"},
 	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup"},
+}
+
+// Modules names the modules of others that non-test code may import, by the
+// import path that they begin with, and which packages may; nil: those of floor 2.
+var Modules = map[string][]string{
+	"golang.org/x/sys/unix":           nil,
+	"golang.org/x/net/dns/dnsmessage": {"dns"},
+	"github.com/go-crypt/x/":          {"auth"}, // password hashes
+}
+
+// Linked names the binaries that link one of Modules which is not everybody's.
+var Linked = map[string][]string{
+	"github.com/go-crypt/x/": {"checkpassword"},
 }
 
 // Light are the binaries that run once for each message or delivery and so link
