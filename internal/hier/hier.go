@@ -136,7 +136,7 @@ var programs = []program{
 	{"qmail-inject", 0o755, false}, {"qmail-showctl", 0o755, false}, {"qmail-qread", 0o755, false},
 	{"qmail-qstat", 0o755, false}, {"qmail-tcpto", 0o755, false}, {"qmail-tcpok", 0o755, false},
 	{"qmail-qmtpd", 0o755, false}, {"qmail-qmqpd", 0o755, false}, {"qmail-qmqpc", 0o755, false},
-	{"qmail-smtpd", 0o755, false}, {"qmail-popup", 0o711, false}, {"qmail-pop3d", 0o755, false}, {"sendmail", 0o755, false}, {"tcp-env", 0o755, false},
+	{"qmail-smtpd", 0o755, false}, {"qmail-popup", 0o711, false}, {"checkpassword", 0o711, false}, {"qmail-pop3d", 0o755, false}, {"sendmail", 0o755, false}, {"tcp-env", 0o755, false},
 	{"forward", 0o755, false}, {"preline", 0o755, false}, {"maildirmake", 0o755, false},
 	{"bouncesaying", 0o755, false}, {"condredirect", 0o755, false}, {"except", 0o755, false},
 	{"qreceipt", 0o755, false}, {"predate", 0o755, false}, {"datemail", 0o755, false}, {"mailsubj", 0o755, true},
