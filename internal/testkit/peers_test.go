@@ -48,3 +48,16 @@ func TestNoPeers(t *testing.T) {
 		}
 	})
 }
+
+// Programs find sendmail where they look for it.
+func TestSendmailLinks(t *testing.T) {
+	peersTree(t)
+	InWorld(t, World{Sendmail: true}, func(t *testing.T) {
+		LookTool(t, "goqmail-peer")
+		for _, name := range sendmailLinks {
+			if to, err := os.Readlink(name); to != "/var/qmail/bin/sendmail" {
+				t.Errorf("%s is a link to %q (%v)", name, to, err)
+			}
+		}
+	})
+}

@@ -62,7 +62,7 @@ func world() testkit.World {
 		Host:  hostName,
 		Addrs: []string{own, "192.0.2.77", "198.51.100.7", "192.0.2.25", "192.0.2.26", "192.0.2.27"},
 		Hosts: own + " " + hostName + " mail\n",
-		Empty: true,
+		Empty: true, Sendmail: true,
 		Users: append(append([]testkit.User{}, people...), others...),
 		Groups: []testkit.Group{{Name: "ann", GID: 1001}, {Name: "joe", GID: 1002}, {Name: "bob", GID: 1003},
 			{Name: "mail", GID: 8}, {Name: "dovecot", GID: 120}, {Name: "dovenull", GID: 121}, {Name: "nogroup", GID: 65534}},

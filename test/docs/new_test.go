@@ -28,7 +28,7 @@ func goEnv(t *testing.T, name string) string {
 func onNew(t *testing.T, f func(b *bed)) {
 	t.Helper()
 	w := world()
-	w.Bare = true
+	w.Bare, w.Sendmail = true, false
 	if !testkit.Inside() {
 		testkit.NeedRoot(t)
 		top, err := filepath.Abs("../..")
