@@ -87,6 +87,12 @@ lint: ## gofmt, vet (also for 386), floor plan, manual pages
 bench-exec: it ## start-up time and memory of each program beside an empty C program
 	@GO='$(GO)' sh scripts/bench-exec
 
+dist: ## build/goqmail-VERSION.tar.gz: the sources, the same bytes everywhere
+	@sh scripts/dist
+
+deb: it ## build/goqmail_VERSION_ARCH.deb: a Debian package, the same bytes everywhere
+	@GO='$(GO)' HOME_DIR='$(HOME_DIR)' sh scripts/deb
+
 clean: ## remove build/
 	rm -rf build
 
@@ -95,4 +101,4 @@ help: ## this list
 
 FORCE:
 .PHONY: it man setup instpackage instchown check uninstall setup-nullclient sendmail-links sendmail-unlinks \
-	quickstart start stop restart test e2e race fuzz lint bench-exec clean help FORCE
+	quickstart start stop restart test e2e race fuzz lint bench-exec dist deb clean help FORCE
