@@ -142,7 +142,8 @@ var programs = []program{
 	{"qreceipt", 0o755, false}, {"predate", 0o755, false}, {"datemail", 0o755, false}, {"mailsubj", 0o755, true},
 	{"maildir2mbox", 0o755, false},
 	{"tcpserver", 0o755, false}, {"tcprules", 0o755, false}, {"tcprulescheck", 0o755, false},
-	{"dot-forward", 0o755, false},
+	{"dot-forward", 0o755, false}, {"qbiff", 0o755, false}, {"maildirwatch", 0o755, false}, {"qsmhook", 0o755, false},
+	{"elq", 0o755, true}, {"pinq", 0o755, true}, {"qail", 0o755, true},
 	{"multilog", 0o755, false}, {"setuidgid", 0o755, false},
 	{"qmail-queue", 0o4711, false}, // last: what feeds the queue is exchanged when all the rest is new
 }
