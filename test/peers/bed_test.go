@@ -38,7 +38,7 @@ const (
 var needed = []string{
 	"dot-forward", "dovecot", "fastforward", "fetchmail", "inetd", "maildrop", "mpop", "multilog", "mutt",
 	"procmail", "runsv", "runsvdir", "s-nail", "setuidgid", "supervise", "sv", "svc", "svscan", "svstat",
-	"swaks", "tcpd", "tcprules", "tcprulescheck", "tcpserver", "vacation", "xinetd",
+	"swaks", "systemctl", "systemd-analyze", "tcpd", "tcprules", "tcprulescheck", "tcpserver", "vacation", "xinetd",
 }
 
 func TestMain(m *testing.M) {
@@ -106,6 +106,7 @@ func onBed(t *testing.T, f func(b *bed)) {
 			b.must(os.Mkdir("/home/ann/Maildir"+d, 0o700))
 			b.must(os.Chown("/home/ann/Maildir"+d, 6001, 6001))
 		}
+		b.write("/etc/shadow", shadow, 0o600)
 		f(b)
 	})
 }
@@ -323,12 +324,15 @@ type session struct {
 }
 
 // connect connects from an address to port 25, trying until somebody listens.
-func (b *bed) connect(from string) *session {
+func (b *bed) connect(from string) *session { b.Helper(); return b.connectTo(from, 25) }
+
+// connectTo is connect for another port.
+func (b *bed) connectTo(from string, port int) *session {
 	b.Helper()
 	local := net.ParseIP(from)
-	to := "127.0.0.1:25"
+	to := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	if local.To4() == nil {
-		to = "[::1]:25"
+		to = net.JoinHostPort("::1", strconv.Itoa(port))
 	}
 	var c net.Conn
 	b.eventually("a server on "+to, func() bool {
@@ -353,8 +357,8 @@ func (s *session) say(line, want string) {
 		if err != nil {
 			s.b.Fatalf("reply to %q: %v", line, err)
 		}
-		if len(reply) > 3 && reply[3] == '-' {
-			continue
+		if len(reply) > 3 && reply[3] == '-' && reply[0] != '-' {
+			continue // SMTP: more lines come
 		}
 		if !strings.HasPrefix(reply, want) {
 			s.b.Errorf("reply to %q = %q, want %q", line, reply, want)

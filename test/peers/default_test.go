@@ -31,8 +31,7 @@ func TestNoOtherPackage(t *testing.T) {
 				t.Fatalf("%s can still be executed", name)
 			}
 		}
-		b.install(home+"/control/tcp.smtp", 0)
-		b.command(ownPath, "cd /var/qmail/control && tcprules ")
+		b.firstStart()
 		b.command(ownPath, "TCPREMOTEIP=192.0.2.1 tcprulescheck ")
 		b.write(home+"/rc", "#!/bin/sh\nexec env - PATH=\"/var/qmail/bin:/usr/bin:/bin\" \\\n"+
 			"qmail-start ./Maildir/ multilog t /var/log/qmail/send\n", 0o755)
