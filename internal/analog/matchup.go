@@ -3,6 +3,7 @@ package analog
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 	"goqmail/internal/matchlog"
 	"goqmail/internal/queue"
 	"goqmail/internal/sendlog"
-	"goqmail/internal/sys"
 	"goqmail/internal/tai64n"
 )
 
@@ -47,7 +47,7 @@ func newMatchup(out *bufio.Writer) *matchup {
 }
 
 // run reads the log to its end, then writes what is open to state.
-func (m *matchup) run(in *lines, state sys.FD) error {
+func (m *matchup) run(in *lines, state io.Writer) error {
 	if err := in.each(m.read, m.long); err != nil {
 		return err
 	}

@@ -1,9 +1,12 @@
 package analog
 
 import (
+	"bufio"
+	"io"
 	"strings"
 	"testing"
 
+	"goqmail/internal/prog"
 	"goqmail/internal/syslogmsg"
 	"goqmail/internal/testkit/progtest"
 )
@@ -194,10 +197,22 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
+// direct is match without descriptors.
+func direct(t testing.TB, log string) (out, state string) {
+	t.Helper()
+	var o, s strings.Builder
+	w := bufio.NewWriter(&o)
+	if err := newMatchup(w).run(newLines(strings.NewReader(log), logLine), &s); err != nil {
+		t.Fatal(err)
+	}
+	return o.String(), s.String()
+}
+
 // cut runs a log in two parts, with what the first leaves before the second.
 func cut(t testing.TB, log string, at int) (out, state string) {
-	out1, state1 := match(t, log[:at])
-	out2, state2 := match(t, state1+log[at:])
+	t.Helper()
+	out1, state1 := direct(t, log[:at])
+	out2, state2 := direct(t, state1+log[at:])
 	return out1 + out2, state2
 }
 
@@ -241,18 +256,15 @@ func FuzzMatchup(f *testing.F) {
 		if at > 0 && log[at-1] != '\n' {
 			at = 0
 		}
-		out, state := match(t, log)
+		out, state := direct(t, log)
 		if out2, state2 := cut(t, log, at); out2 != out || state2 != state {
 			t.Errorf("cut at %d of %q:\n%s\nwant\n%s\nstate\n%s\nwant\n%s", at, log, out2, out, state2, state)
 		}
-		for _, name := range Names() {
-			args := []string{name}
-			if tools()[name].least > 0 {
-				args = append(args, "7")
-			}
+		for name, tool := range tools() {
 			for _, in := range []string{out, log} {
-				if r, _ := call(t, in, args...); r.Code != 0 {
-					t.Errorf("%s of %q: %+v", name, in, r)
+				r := &run{p: &prog.Process{}, name: name, size: size{100, 3}, in: newLines(strings.NewReader(in), reportLine), out: bufio.NewWriter(io.Discard)}
+				if err := tool.do(r, "7"); err != nil {
+					t.Errorf("%s of %q: %v", name, in, err)
 				}
 			}
 		}
