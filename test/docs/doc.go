@@ -51,8 +51,8 @@
 // It is the one that the pages take for their examples. Host mail.example.org,
 // 192.0.2.10; example.org is local too. Users ann (1001), joe (1002) and bob
 // (1003), with Maildirs. Qmail runs from /var/qmail/rc as make quickstart makes
-// it, SMTP listens on 127.0.0.1. The addresses 192.0.2.77 and 198.51.100.7 are
-// the machine's too, for clients on its network and far from it.
+// it, SMTP listens on 127.0.0.1. Programs can connect from every address of
+// 192.0.2.0/24, the machine's network, and from those of 198.51.100.0/24, far away.
 //
 // Outside are mx.example.net (192.0.2.25; MX of example.net), mx.example.com
 // (192.0.2.26; MX of example.com) and smarthost.example.net (192.0.2.27), which
