@@ -13,7 +13,7 @@
 //	sh user=ann   run by a shell as ann, in her home directory
 //	output        what the block before it prints, on both descriptors. "..."
 //	              stands for any characters of a line, a line that is nothing
-//	              but "..." for any lines.
+//	              but "..." for any lines, also none.
 //	file          written to the path that the last paragraph before it has in
 //	              backquotes and that ends in a colon, with the owner of the
 //	              directory. A file that begins with #! becomes executable.

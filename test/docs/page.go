@@ -193,7 +193,8 @@ func (p page) proves() bool {
 	return false
 }
 
-// matches tells whether text is what an output block shows.
+// matches tells whether text is what an output block shows, where a line's end
+// is the same with a carriage return and without.
 func matches(shown, text string) bool {
 	var re strings.Builder
 	re.WriteString(`\A`)
@@ -212,6 +213,7 @@ func matches(shown, text string) bool {
 		re.WriteString(`\n`)
 	}
 	re.WriteString(`\z`)
+	text = strings.ReplaceAll(text, "\r\n", "\n")
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}

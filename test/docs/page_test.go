@@ -65,6 +65,7 @@ func TestMatches(t *testing.T) {
 	}{
 		{"a\n", "a\n", true},
 		{"a\n", "a", true},
+		{"a\nb\n", "a\r\nb\r\n", true},
 		{"a\n", "a\nb\n", false},
 		{"a...c\n", "abbc\n", true},
 		{"a...c\n", "a\nc\n", false},
