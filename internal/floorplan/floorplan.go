@@ -24,9 +24,10 @@ type Room struct {
 
 // Rooms is the plan.
 var Rooms = map[string]Room{
-	"testkit":          {Tests, "temp queues, fake programs, private namespaces"},
-	"testkit/progtest": {Tests, "runs a program inside the test process"},
-	"floorplan":        {Tests, "this plan"},
+	"testkit":           {Tests, "temp queues, fake programs, private namespaces"},
+	"testkit/progtest":  {Tests, "runs a program inside the test process"},
+	"testkit/queuetest": {Tests, "the queue program in memory"},
+	"floorplan":         {Tests, "this plan"},
 
 	"conf":      {Format, "choices made when the suite is built"},
 	"role":      {Format, "accounts and groups of the suite and what each is for"},
