@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"goqmail/internal/hier"
 	"goqmail/internal/testkit/progtest"
 )
 
@@ -80,8 +81,19 @@ func TestNames(t *testing.T) {
 	if got := strings.Join(Names(), " "); got != want {
 		t.Errorf("Names() = %s, want %s", got, want)
 	}
-	if !slices.IsSorted(Names()) {
-		t.Errorf("Names() is not sorted")
+}
+
+// TestInstalledNames: setup makes a link for each name.
+func TestInstalledNames(t *testing.T) {
+	var got []string
+	for _, it := range hier.Programs() {
+		if it.SameAs == matchupName {
+			got = append(got, it.Name)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, Names()) {
+		t.Errorf("installed are %q, want %q", got, Names())
 	}
 }
 
@@ -220,6 +232,19 @@ func TestTables(t *testing.T) {
 	}
 	if n := len(reports()) + 1; n != len(tables) {
 		t.Errorf("%d reports, %d of them tested", n, len(tables))
+	}
+}
+
+// TestDistCounts: equal ddelays count as often as they are there; below 10
+// percent there is no line.
+func TestDistCounts(t *testing.T) {
+	in := strings.Repeat("d k 1 2 2 0 <> a 1 2 r\n", 3) + "d k 1 2 6 0 <> a 1 2 r\nd z 1 2 9 0 <> a 1 2 r\n"
+	if got, want := show(t, in, "zddist"), "doneby   avg  pct\n  1.00  1.00  75\n  5.00  2.00  100\n"; !strings.HasSuffix(got, "\n\n"+want) {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	in = "d k 2 2 1 0 <> a 1 2 r\n" + strings.Repeat("d k 1 2 6 0 <> a 1 2 r\n", 19) // a clock that was set back
+	if got, want := show(t, in, "zddist"), "doneby   avg  pct\n  5.00  4.70  100\n"; !strings.HasSuffix(got, "\n\n"+want) {
+		t.Errorf("%s\nwant %s", got, want)
 	}
 }
 

@@ -36,6 +36,7 @@ type Item struct {
 	Size   int    // Data: bytes, all zero
 	Source string // Program, Text: file below the build tree
 	Target string // Link: its text
+	SameAs string // Program: the name in Dir of which this is one more (hard) link; "": a file of its own
 }
 
 // Path is the item's name below the home; "" is the home itself.
@@ -144,11 +145,19 @@ var programs = []program{
 	{"tcpserver", 0o755, false}, {"tcprules", 0o755, false}, {"tcprulescheck", 0o755, false},
 	{"dot-forward", 0o755, false}, {"qbiff", 0o755, false}, {"maildirwatch", 0o755, false}, {"qsmhook", 0o755, false},
 	{"elq", 0o755, true}, {"pinq", 0o755, true}, {"qail", 0o755, true},
-	{"multilog", 0o755, false}, {"setuidgid", 0o755, false},
+	{"multilog", 0o755, false}, {"setuidgid", 0o755, false}, {"matchup", 0o755, false},
 	{"qmail-queue", 0o4711, false}, // last: what feeds the queue is exchanged when all the rest is new
 }
 
-// Programs lists bin, qmail-queue last.
+// links are further names, hard links, of programs that look at how they are
+// called.
+var links = map[string][]string{
+	"matchup": {"zoverall", "zddist", "zdeferrals", "zfailures", "zsuccesses", "zrecipients", "zrhosts", "zrxdelay",
+		"zsenders", "zsendmail", "zsuids", "xqp", "xrecipient", "xsender"},
+}
+
+// Programs lists bin, qmail-queue last, and links right behind what they are
+// names of.
 func Programs() []Item {
 	items := make([]Item, 0, len(programs))
 	for _, p := range programs {
@@ -160,6 +169,11 @@ func Programs() []Item {
 			it.Owner = role.Queue
 		}
 		items = append(items, it)
+		for _, name := range links[p.name] {
+			link := it
+			link.Name, link.SameAs = name, it.Name
+			items = append(items, link)
+		}
 	}
 	return items
 }

@@ -158,11 +158,15 @@ func (in *installer) replace(items []hier.Item) error {
 // at is the name of an item under another name in the same directory.
 func at(it hier.Item, name func(string) string) string { return it.Dir + "/" + name(it.Name) }
 
-// stage writes .NAME.new complete with content, owner and mode.
+// stage writes .NAME.new complete with content, owner and mode. One more name of a
+// program is made one of its staged file, which comes earlier.
 func (in *installer) stage(it hier.Item) error {
 	tmp := at(it, hier.StageName)
 	full := in.Root + "/" + tmp
 	_ = in.Dir.Unlink(tmp) // left by an interrupted run
+	if it.SameAs != "" {
+		return tree.Step("link", full, in.Dir.Link(it.Dir+"/"+hier.StageName(it.SameAs), tmp))
+	}
 	fd, err := in.Dir.Open(tmp, sys.WriteOnly|sys.Create|sys.Exclusive, 0o600)
 	if err != nil {
 		return tree.Step("create", full, err)

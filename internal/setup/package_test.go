@@ -182,6 +182,70 @@ func TestQueueOnlyNeedsTheHome(t *testing.T) {
 	}
 }
 
+// TestSeveralNames: further names of a program are the same file, also over an older
+// tree that has none of them, or has files of its own there; and uninstall
+// takes them away.
+func TestSeveralNames(t *testing.T) {
+	dest := t.TempDir()
+	root := dest + "/var/qmail"
+	names := 0
+	check := func() {
+		t.Helper()
+		for _, it := range hier.Programs() {
+			if it.SameAs == "" {
+				continue
+			}
+			names++
+			a, err := os.Lstat(filepath.Join(root, it.Path()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.Lstat(filepath.Join(root, it.Dir, it.SameAs))
+			if err != nil || !os.SameFile(a, b) {
+				t.Errorf("%s is not %s: %v", it.Path(), it.SameAs, err)
+			}
+		}
+	}
+	for i, word := range []string{"one", "two", "three", "four"} {
+		buildTree(t, word)
+		if i == 2 {
+			for _, it := range hier.Programs() {
+				if it.SameAs != "" {
+					if err := os.Remove(filepath.Join(root, it.Path())); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		if i == 3 {
+			if err := os.Remove(root + "/bin/zoverall"); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(root+"/bin/zoverall", []byte("old"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := install(root); err != nil {
+			t.Fatal(err)
+		}
+		check()
+		if got := contents(t, root); got != word || len(leftovers(t, root)) != 0 {
+			t.Errorf("contents %q, want %q; left %v", got, word, leftovers(t, root))
+		}
+	}
+	if names < 4*14 {
+		t.Errorf("only %d links in four trees", names)
+	}
+	p, done := process(t, []string{"DESTDIR=" + dest}, "uninstall")
+	code := Run(p)
+	if _, errs := done(); code != 0 || errs != "" {
+		t.Errorf("uninstall: exit %d, %q", code, errs)
+	}
+	if _, err := os.Lstat(root + "/bin"); !os.IsNotExist(err) {
+		t.Error("bin is still there")
+	}
+}
+
 // TestUninstallAfterInterruptedSetup: an interrupted setup may leave copies
 // under staging names; uninstall removes these too.
 func TestUninstallAfterInterruptedSetup(t *testing.T) {
