@@ -45,6 +45,12 @@ func goEnv(t *testing.T, name string) string {
 // Go and its caches.
 func fresh(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
+	freshWith(t, nil, f)
+}
+
+// freshWith is fresh with more of the real machine's files.
+func freshWith(t *testing.T, more []testkit.Bind, f func(t *testing.T)) {
+	t.Helper()
 	w := testkit.World{Host: "mail.quick.test", Bare: true, Users: []testkit.User{
 		{Name: "ann", UID: 1001, GID: 1001, Home: "/home/ann"},
 	}}
@@ -55,11 +61,11 @@ func fresh(t *testing.T, f func(t *testing.T)) {
 		}
 		// Where the machine keeps these is handed in by the environment.
 		t.Setenv("QUICK_GOROOT", goEnv(t, "GOROOT"))
-		w.Binds = []testkit.Bind{
+		w.Binds = append([]testkit.Bind{
 			{From: top, To: "/mnt/project"},
 			{From: goEnv(t, "GOCACHE"), To: "/mnt/gocache"},
 			{From: goEnv(t, "GOMODCACHE"), To: "/mnt/gomod"},
-		}
+		}, more...)
 	}
 	testkit.InWorld(t, w, func(t *testing.T) {
 		overlay(t, "/mnt/project", src)
