@@ -30,6 +30,7 @@ func (s *session) send(name string, size, lines int64) error {
 	for got, end := int64(0), false; !end && !e.done; {
 		n, err := fd.Read(s.in)
 		if err != nil && err != io.EOF {
+			_, _ = s.conn.Write(out) // as C: the client sees an answer that does not end
 			return err
 		}
 		// As much as there was at the start, and then less than asked for: no

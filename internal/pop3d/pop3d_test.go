@@ -131,6 +131,10 @@ func TestFailures(t *testing.T) {
 	if err := s.serve(); err == nil || err == errQuit || err == io.EOF {
 		t.Errorf("serve with an unreadable message = %v", err)
 	}
+	check(t, s.conn.Flush())
+	if want := answerOK + answerOK; out.String() != want {
+		t.Errorf("with an unreadable message: %q, want %q", out.String(), want)
+	}
 	if left(t, dir) != "cur/gone2 cur/stays:2," {
 		t.Errorf("left %s", left(t, dir))
 	}
