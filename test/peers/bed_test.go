@@ -86,9 +86,10 @@ type bed struct {
 // the account ann, who has a Maildir. Nothing runs.
 func onBed(t *testing.T, f func(b *bed)) {
 	t.Helper()
-	w := testkit.World{Host: hostName, Empty: true, Users: []testkit.User{
+	w := testkit.World{Host: hostName, Empty: true, Sendmail: true, Users: []testkit.User{
 		{Name: "ann", UID: 6001, GID: 6001, Home: "/home/ann"},
-	}, Groups: []testkit.Group{{Name: "ann", GID: 6001}}}
+		{Name: "dovecot", UID: 120, GID: 120, Home: "/nonexistent"}, {Name: "dovenull", UID: 121, GID: 121, Home: "/nonexistent"},
+	}, Groups: []testkit.Group{{Name: "ann", GID: 6001}, {Name: "mail", GID: 8}, {Name: "dovecot", GID: 120}, {Name: "dovenull", GID: 121}}}
 	if !testkit.Inside() {
 		testkit.NeedRoot(t)
 		w.Tree = installed.Tree(t)
