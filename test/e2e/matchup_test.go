@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"goqmail/internal/testkit"
@@ -158,5 +160,47 @@ func TestMatchupOfSplogger(t *testing.T) {
 			t.Error("splogger has not cut any line")
 		}
 		b.matched(log.String())
+	})
+}
+
+// Memory does not grow with the log: 150,000 messages from and to as many
+// addresses, and lines as long as lines may be.
+func TestMatchupMemory(t *testing.T) {
+	onBed(t, func(b *bed) {
+		const messages, most = 150_000, 64 << 10 // KB
+		lines := func(w *bufio.Writer) {
+			for i := range messages {
+				fmt.Fprintf(w, "%d new msg 5\n%d info msg 5: bytes 9 from <s%d@far.test> qp 1 uid 0\n"+
+					"%d starting delivery 1: msg 5 to local r%d@%d.test\n%d.%06d delivery 1: success: qp_%d/\n%d end msg 5\n",
+					i, i, i, i, i, i, i+i%7, i, i, i+9)
+			}
+		}
+		long := func(w *bufio.Writer) {
+			pad := strings.Repeat("x", 200_000)
+			for i := range 300 {
+				fmt.Fprintf(w, "d k 1 2 3 9 <%d%s> local.%d@%s 1 0 %d%s\nm 1 2 9 1 0 0 <%d%s> 1 0\n", i, pad[:50_000], i, pad[:50_000], i, pad[:50_000], i, pad)
+			}
+		}
+		bin := home + "/bin/"
+		for _, name := range []string{"zsenders", "zsuccesses", "zddist"} {
+			for what, write := range map[string]func(*bufio.Writer){"many": lines, "long": long} {
+				args := []string{"-c", bin + "matchup 5>/dev/null | exec " + bin + name + " >/dev/null"}
+				if what == "long" {
+					args[1] = "exec " + bin + name + " >/dev/null"
+				}
+				cmd := command("/bin/sh", args...)
+				in, err := cmd.StdinPipe()
+				b.must(err)
+				b.must(cmd.Start())
+				w := bufio.NewWriterSize(in, 1<<16)
+				write(w)
+				b.must(w.Flush())
+				b.must(in.Close())
+				b.must(cmd.Wait())
+				if used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; used > most {
+					t.Errorf("%s, %s lines: %d KB, want at most %d", name, what, used, most)
+				}
+			}
+		}
 	})
 }
