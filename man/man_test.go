@@ -39,7 +39,7 @@ var formats = []string{
 
 // foreign are the pages of other packages that ours may refer to.
 var foreign = []string{
-	"getent.1", "true.1", "flock.2", "fcntl.2", "inetd.conf.5", "passwd.5", "services.5", "shadow.5", "syslogd.8",
+	"getent.1", "true.1", "flock.2", "fcntl.2", "inetd.conf.5", "passwd.5", "services.5", "shadow.5", "systemd.socket.5", "syslogd.8",
 }
 
 // A page is one manual page.
