@@ -103,6 +103,7 @@ var Rooms = map[string]Room{
 	"setuidgid":  {Program, "setuidgid"},
 	"tcpserver":  {Program, "tcpserver"},
 	"tcpident":   {Program, "tcp-env"},
+	"container":  {Program, "qmail-container"},
 	"setup":      {Program, "install: setup, check, config"},
 
 	"checkpassword": {Program, "checkpassword"},
@@ -112,7 +113,7 @@ var Rooms = map[string]Room{
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
 	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid", "checkpassword"},
-	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "checkpassword"},
+	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "container", "checkpassword"},
 	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup"},
 }
 

@@ -129,7 +129,7 @@ type program struct {
 // one, 0700 for root alone, 0711 for programs that the suite starts itself,
 // 0755 for everybody.
 var programs = []program{
-	{"qmail-lspawn", 0o700, false}, {"qmail-start", 0o700, false},
+	{"qmail-lspawn", 0o700, false}, {"qmail-start", 0o700, false}, {"qmail-container", 0o700, false},
 	{"qmail-newu", 0o700, false}, {"qmail-newmrh", 0o700, false},
 	{"qmail-getpw", 0o711, false}, {"qmail-local", 0o711, false}, {"qmail-remote", 0o711, false},
 	{"qmail-rspawn", 0o711, false}, {"qmail-clean", 0o711, false}, {"qmail-send", 0o711, false},

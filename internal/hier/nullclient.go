@@ -67,14 +67,3 @@ func isNull(name string) bool {
 	}
 	return false
 }
-
-// IsState tells whether a directory of the tree is one that a package must not
-// carry, because the site's files are in it.
-func IsState(dir string) bool {
-	top, _, _ := strings.Cut(dir, "/")
-	switch top {
-	case "queue", "control", "users", "alias":
-		return true
-	}
-	return false
-}

@@ -23,16 +23,15 @@ const (
 
 // directories lists the part's directories, parents first.
 func (part part) directories() []hier.Item {
-	if part == queueOnly {
+	switch part {
+	case queueOnly:
 		return hier.QueueDirectories()
+	case packaged:
+		return hier.PackageDirectories()
+	case state:
+		return hier.StateDirectories()
 	}
-	var out []hier.Item
-	for _, it := range hier.Directories() {
-		if hier.IsState(it.Dir) && part != packaged || !hier.IsState(it.Dir) && part != state || it.Dir == "" {
-			out = append(out, it)
-		}
-	}
-	return out
+	return hier.Directories()
 }
 
 // instpackage installs the tree, or a part of it. As root every file gets its
