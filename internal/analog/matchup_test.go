@@ -202,7 +202,7 @@ func direct(t testing.TB, log string) (out, state string) {
 	t.Helper()
 	var o, s strings.Builder
 	w := bufio.NewWriter(&o)
-	if err := newMatchup(w).run(newLines(strings.NewReader(log), logLine), &s); err != nil {
+	if err := newMatchup(w).run(newLines(strings.NewReader(log), 4096), &s); err != nil {
 		t.Fatal(err)
 	}
 	return o.String(), s.String()
@@ -262,7 +262,7 @@ func FuzzMatchup(f *testing.F) {
 		}
 		for name, tool := range tools() {
 			for _, in := range []string{out, log} {
-				r := &run{p: &prog.Process{}, name: name, size: size{100, 3}, in: newLines(strings.NewReader(in), reportLine), out: bufio.NewWriter(io.Discard)}
+				r := &run{p: &prog.Process{}, name: name, size: size{1000, 20}, in: newLines(strings.NewReader(in), 4096), out: bufio.NewWriter(io.Discard)}
 				if err := tool.do(r, "7"); err != nil {
 					t.Errorf("%s of %q: %v", name, in, err)
 				}
