@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"goqmail/internal/prog"
+	"goqmail/internal/queue"
+	"goqmail/internal/sendlog"
 	"goqmail/internal/syslogmsg"
 	"goqmail/internal/testkit/progtest"
 )
@@ -269,4 +271,31 @@ func FuzzMatchup(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOurLog: what our qmail-send writes of the same mail is the log that the
+// golden lines were made of.
+func TestOurLog(t *testing.T) {
+	use := func(n int) sendlog.Use { return sendlog.Use{Used: n, Max: 10} }
+	remote := sendlog.Use{Max: 20}
+	const id, rcpt = 10004122, "f6joe@mx.example.test"
+	var got []byte
+	for _, e := range []struct {
+		stamp string
+		line  []byte
+	}{
+		{"020000", sendlog.Status(nil, use(0), remote, false)},
+		{"025000", sendlog.New(nil, id)},
+		{"030000", sendlog.Info{ID: id, Bytes: 260, Sender: "s@mx.example.test", QP: 6121}.Append(nil)},
+		{"040000", sendlog.Starting(nil, 1, id, queue.ChanLocal, rcpt)},
+		{"040000", sendlog.Status(nil, use(1), remote, false)},
+		{"100000", sendlog.Delivery(nil, 1, sendlog.Success, "did 1+0+0\n")},
+		{"100000", sendlog.Status(nil, use(0), remote, false)},
+		{"120000", sendlog.End(nil, id)},
+	} {
+		got = append(append(got, "1795201397."+e.stamp+" "...), e.line...)
+	}
+	if string(got) != goodLog {
+		t.Errorf("got\n%s\nwant\n%s", got, goodLog)
+	}
 }
