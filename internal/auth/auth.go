@@ -83,12 +83,9 @@ func (s *Stores) Check(l pipe.Login) (Account, error) {
 	if knowsSecret(e.secret, l) {
 		right = true
 	}
-	var trouble *Trouble
 	switch {
-	case errors.As(err, &trouble):
-		return Account{}, trouble
 	case err != nil:
-		return Account{}, &Trouble{err.Error()}
+		return Account{}, err
 	case !right || !e.open || e.UID == 0 || len(l.Password) == 0:
 		return Account{}, ErrRefused
 	case e.Home == "" || e.Home[0] != '/':

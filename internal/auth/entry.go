@@ -65,7 +65,7 @@ func (s *Stores) find(name string, kinds *survey) (entry, error) {
 }
 
 // errMalformed: the line of the account in users/passwords cannot be understood.
-var errMalformed = &Trouble{"malformed line in users/passwords"}
+var errMalformed error = &Trouble{"malformed line in users/passwords"}
 
 // ownLine is the line of a name in users/passwords, nil if there is none. The
 // file must belong to root, and let nobody else write and no others read.
@@ -107,7 +107,7 @@ func (s *Stores) ownEntry(f [7]string, user role.PasswdEntry, found bool, perr e
 	var ok bool
 	if e.UID, ok = role.ParseID(f[2]); !ok {
 		if perr != nil || !found {
-			return entry{}, cmp.Or(perr, error(errMalformed))
+			return entry{}, cmp.Or(perr, errMalformed)
 		}
 		e.UID, e.GID = user.UID, user.GID
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
-	"errors"
 	"hash"
 	"strings"
 
@@ -35,7 +34,7 @@ const (
 
 // errUnsupported: the hash is of a kind that cannot be checked here, or asks for
 // more than the bounds allow.
-var errUnsupported = errors.New("password hash of an unknown kind, or too costly")
+var errUnsupported error = &Trouble{"password hash of an unknown kind, or too costly"}
 
 // A hashed is an encoded password of one of the kinds
 //
@@ -151,8 +150,8 @@ func parseYescrypt(s string) (h hashed, ok bool) {
 func parseSHA(s string, sum func() hash.Hash, keySize int) (h hashed, ok bool) {
 	rounds := defaultRounds
 	if after, found := strings.CutPrefix(s, "rounds="); found {
-		digits, rest, ok := strings.Cut(after, "$")
-		if rounds, ok = number(digits, ok); !ok || rounds < minRounds || rounds > maxRounds {
+		digits, rest, _ := strings.Cut(after, "$")
+		if rounds, ok = number(digits); !ok || rounds < minRounds || rounds > maxRounds {
 			return h, false
 		}
 		s = rest
@@ -167,8 +166,8 @@ func parseSHA(s string, sum func() hash.Hash, keySize int) (h hashed, ok bool) {
 }
 
 // number reads digits, at most seven and without a zero in front.
-func number(s string, ok bool) (n int, _ bool) {
-	if !ok || s == "" || len(s) > 7 || s[0] == '0' {
+func number(s string) (n int, ok bool) {
+	if s == "" || len(s) > 7 || s[0] == '0' {
 		return 0, false
 	}
 	for i := range len(s) {
@@ -187,7 +186,7 @@ func parseBcrypt(s string) (h hashed, ok bool) {
 	if !ok || len(cost) != 2 || !isBase64(s, salt+bcrypt.EncodedHashSize) {
 		return h, false
 	}
-	n, ok := number(strings.TrimPrefix(cost, "0"), true)
+	n, ok := number(strings.TrimPrefix(cost, "0"))
 	if !ok || n < bcryptMinCost || n > maxBcryptCost {
 		return h, false
 	}

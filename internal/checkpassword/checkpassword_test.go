@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"goqmail/internal/auth"
@@ -146,6 +147,12 @@ func dup(t testing.TB, f *os.File) int {
 // start runs a command with in on descriptor 3 and a line on 0.
 func start(t *testing.T, in string, command ...string) (string, int) {
 	t.Helper()
+	return startAs(t, nil, in, command...)
+}
+
+// startAs is start as another user.
+func startAs(t *testing.T, as *syscall.Credential, in string, command ...string) (string, int) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	check(t, err)
 	_, err = w.WriteString(in)
@@ -153,6 +160,7 @@ func start(t *testing.T, in string, command ...string) (string, int) {
 	check(t, w.Close())
 	defer r.Close()
 	cmd := exec.Command(command[0], command[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	cmd.Stdin, cmd.ExtraFiles = strings.NewReader("input\n"), []*os.File{r}
 	out, err := cmd.CombinedOutput()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited {
@@ -194,7 +202,7 @@ func TestAsRoot(t *testing.T) {
 		const sha512 = "$6$saltstring$vvludwqUtqByMJAGozSjtpIZkV9kucqVFBY4uoCk0/sNAl8qNyj9.nrDH2nSIsxHRcczVlrKl8//T5dFd1IC9."
 		const yescrypt = "$y$j9T$AAt9R641xPvCI9nXw1HHW/$cuQRBMN3N/f8IcmVN.4YrZ1bHMOiLOoz9/XQMKV/v0A"
 		check(t, os.WriteFile("/etc/shadow", []byte("root:"+hash+":::::::\njoe:"+yescrypt+":20000:0:99999:7:::\nsue:"+sha512+":20000:0:99999:7:::\ntoor:"+hash+":::::::\n"), 0o640))
-		check(t, os.WriteFile("/var/qmail/users/passwords", []byte("box:{PLAIN}tanstaaf:joe:4000::/home/vmail/box:\nclosed:{PLAIN}tanstaaf:joe:::/home/vmail/closed:\n"), 0o600))
+		check(t, os.WriteFile("/var/qmail/users/passwords", []byte("box:{PLAIN}tanstaaf:joe:4000::/home/vmail/box:\nclosed:{PLAIN}tanstaaf:joe:::/home/vmail/closed:\nboth:{PLAIN}tanstaaftanstaaf:joe:::/home/vmail/box:\n"), 0o600))
 		self := testkit.Fake(t, "/tmp/checkpassword", "system")
 		const who = `grep -E '^(Uid|Gid|Groups):' /proc/self/status; pwd; echo "$USER,$HOME,$SHELL,$#"; exit 7`
 		const ids = "Uid:\t1001\t1001\t1001\t1001\nGid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\nGroups:\t%[1]d \n"
@@ -227,6 +235,30 @@ func TestAsRoot(t *testing.T) {
 		out, code := start(t, login, self, "cat", "/var/qmail/users/passwords", "/etc/shadow")
 		if strings.Contains(out, "PLAIN") || strings.Contains(out, "$y$") || code != 1 {
 			t.Errorf("joe reads the passwords: exit %d, %q", code, out)
+		}
+		// AUTH: qmail-smtpd is no root, and its group may read the file.
+		smtpd := &syscall.Credential{Uid: testkit.UIDDaemon, Gid: testkit.GIDNofiles}
+		check(t, os.Chown("/var/qmail/users/passwords", 0, testkit.GIDNofiles))
+		check(t, os.Chmod("/var/qmail/users/passwords", 0o640))
+		auths := []struct {
+			in   string
+			code int
+			err  string
+		}{
+			{"box\x00tanstaaf\x00\x00", 0, ""},
+			{"box\x00b913a602c7eda7a495b4e6e7334d3890\x00<1896.697170952@postoffice.reston.mci.net>\x00", 1, ""},
+			{"both\x00b913a602c7eda7a495b4e6e7334d3890\x00<1896.697170952@postoffice.reston.mci.net>\x00", 0, ""},
+			{"box\x00wrong\x00\x00", 1, ""},
+			{"nobody\x00wrong\x00\x00", 1, ""},
+			{login, 111, fatal + "unable to read the shadow file: access denied\n"},
+		}
+		for _, a := range auths {
+			if out, code := startAs(t, smtpd, a.in, self, "-n", "true"); out != a.err || code != a.code {
+				t.Errorf("as qmaild, %q: exit %d, %q, want %d, %q", a.in, code, out, a.code, a.err)
+			}
+		}
+		if out, code := startAs(t, smtpd, "box\x00tanstaaf\x00\x00", self, "true"); out != fatal+"unable to become the user: permission denied\n" || code != 111 {
+			t.Errorf("as qmaild without -n: exit %d, %q", code, out)
 		}
 		check(t, os.Chmod("/var/qmail/users/passwords", 0o644))
 		if out, code := start(t, login, self, "true"); out != fatal+"users/passwords has the wrong owner, or a mode that lets others read it\n" || code != 111 {
