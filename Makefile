@@ -48,7 +48,7 @@ uninstall: it ## remove programs, start scripts and manual pages; queue, control
 setup-nullclient: it ## install a null client: NAME=this.host SITE=for.addresses SERVERS='IP ...'
 	@DESTDIR='$(DESTDIR)' build/install nullclient '$(NAME)' '$(SITE)' $(SERVERS)
 
-sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq ours
+sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq, newaliases ours
 	@DESTDIR='$(DESTDIR)' build/install sendmail-links
 
 sendmail-unlinks: it ## undo sendmail-links

@@ -36,3 +36,20 @@ func (r *Reader) AddressDefaults(override func(file, value string) string) (toke
 	}
 	return d, nil
 }
+
+// hostVariables override the control files that complete addresses.
+var hostVariables = map[string]string{
+	"defaultdomain": "QMAILDEFAULTDOMAIN", "defaulthost": "QMAILDEFAULTHOST", "plusdomain": "QMAILPLUSDOMAIN",
+}
+
+// EnvironmentFirst is an override for AddressDefaults with which the variables
+// QMAILDEFAULTDOMAIN, QMAILDEFAULTHOST and QMAILPLUSDOMAIN beat the files, as in
+// qmail-inject and newaliases. Get looks a variable up.
+func EnvironmentFirst(get func(name string) (value string, ok bool)) func(file, value string) string {
+	return func(file, value string) string {
+		if v, ok := get(hostVariables[file]); ok {
+			return v
+		}
+		return value
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 func TestAddressDefaults(t *testing.T) {
 	twice := func(file, value string) string { return value + "." + file }
+	env := func(name string) (string, bool) { return "env.x", name == "QMAILDEFAULTDOMAIN" }
 	tests := []struct {
 		name     string
 		files    map[string]string
@@ -20,6 +21,8 @@ func TestAddressDefaults(t *testing.T) {
 		{"me", map[string]string{"me": "m.x"}, nil, "a@b", "a@b.m.x", ""},
 		{"nothing", nil, nil, "a", "a@defaulthost.defaultdomain", ""},
 		{"override", map[string]string{"me": "m"}, twice, "a", "a@m.defaulthost", ""},
+		{"environment", map[string]string{"me": "m"}, EnvironmentFirst(env), "a@b", "a@b.env.x", ""},
+		{"environment without it", map[string]string{"me": "m.x"}, EnvironmentFirst(env), "a", "a@m.x", ""},
 		{"no token", map[string]string{"defaulthost": "]"}, nil, "", "", "@]"},
 		{"no token in a domain", map[string]string{"plusdomain": "(x"}, nil, "", "", ".(x"},
 	}

@@ -117,11 +117,6 @@ func (c *config) loadLists(env prog.Env) error {
 	return nil
 }
 
-// hostVariables override control files that complete addresses.
-var hostVariables = map[string]string{
-	"defaultdomain": "QMAILDEFAULTDOMAIN", "defaulthost": "QMAILDEFAULTHOST", "plusdomain": "QMAILPLUSDOMAIN",
-}
-
 // loadControls reads the control files and the variables that override them.
 func (c *config) loadControls(p *prog.Process) error {
 	home, err := sys.Cwd().OpenSearchDir(p.Home)
@@ -134,12 +129,7 @@ func (c *config) loadControls(p *prog.Process) error {
 		return errRead
 	}
 	defer r.Close()
-	c.defaults, err = r.AddressDefaults(func(file, value string) string {
-		if v, ok := p.Env.Get(hostVariables[file]); ok {
-			return v
-		}
-		return value
-	})
+	c.defaults, err = r.AddressDefaults(control.EnvironmentFirst(p.Env.Get))
 	var bad *control.HostError
 	switch {
 	case errors.As(err, &bad):
