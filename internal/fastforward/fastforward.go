@@ -88,15 +88,15 @@ func run(p *prog.Process) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	rcpt, err := recipient(p.Env, o.fromExt)
-	if err != nil {
-		return 0, err
-	}
 	db, err := openDatabase(o.database)
 	if err != nil {
 		return 0, err
 	}
 	defer db.close()
+	rcpt, err := recipient(p.Env, o.fromExt)
+	if err != nil {
+		return 0, err
+	}
 	e := expansion{db: db}
 	known, err := e.start(rcpt)
 	switch {

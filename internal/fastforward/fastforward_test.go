@@ -244,6 +244,7 @@ func TestOptions(t *testing.T) {
 		{"-n DB", "RECIPIENT", 100, "fastforward: fatal: $RECIPIENT must be set\n"},
 		{"-d DB", "HOST=h", 100, "fastforward: fatal: $DEFAULT or $EXT must be set\n"},
 		{"-d DB", "DEFAULT=a", 100, "fastforward: fatal: $HOST must be set\n"},
+		{"/absent", "RECIPIENT", 111, "fastforward: fatal: unable to read /absent: file does not exist\n"},
 		{"", "", 100, usage},
 		{"-n", "", 100, usage},
 		{"-z DB", "", 100, "fastforward: illegal option -- z\n" + usage},
