@@ -45,20 +45,25 @@ func (w *World) keepPeers(k *kept) error {
 	return nil
 }
 
-// sendmailLinks are the names of World.Sendmail.
-var sendmailLinks = []string{"/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/bin/mailq"}
+// sendmailLinks are the names of World.Sendmail, and what they lead to.
+var sendmailLinks = [...]struct{ name, target string }{
+	{"/usr/sbin/sendmail", "/var/qmail/bin/sendmail"},
+	{"/usr/lib/sendmail", "/var/qmail/bin/sendmail"},
+	{"/usr/bin/mailq", "/var/qmail/bin/sendmail"},
+	{"/usr/bin/newaliases", "/var/qmail/bin/newaliases"},
+}
 
 // linksTop is where these links are made.
 const linksTop = "/mnt/.links"
 
 // makeLinks makes the links below linksTop.
 func makeLinks() error {
-	for _, name := range sendmailLinks {
-		dir := linksTop + filepath.Dir(name)
+	for _, l := range sendmailLinks {
+		dir := linksTop + filepath.Dir(l.name)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		if err := os.Symlink("/var/qmail/bin/sendmail", linksTop+name); err != nil {
+		if err := os.Symlink(l.target, linksTop+l.name); err != nil {
 			return err
 		}
 	}
