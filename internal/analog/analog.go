@@ -73,7 +73,6 @@ func Names() []string {
 
 // Run is matchup and all the others.
 func Run(p *prog.Process) int {
-	prog.KeepSmall()
 	name, args := p.Args[0][strings.LastIndexByte(p.Args[0], '/')+1:], p.Args[1:]
 	t, found := tools()[name]
 	if !found {
@@ -93,6 +92,7 @@ func Run(p *prog.Process) int {
 	if len(args) < t.least || len(args) > t.most {
 		return p.Die(exitUsage, name, ": usage: ", name, t.usage)
 	}
+	prog.KeepSmall() // what matchup has open may be more
 	return r.end(t.do(r, strings.Join(args, "")))
 }
 
