@@ -5,7 +5,10 @@ package peers
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+
+	"goqmail/internal/testkit"
 )
 
 // procmailrc makes procmail deliver to the Maildir, and what has a mark to
@@ -89,7 +92,7 @@ func TestProcmail(t *testing.T) {
 		b.must(err)
 		b.write(home+"/rc", string(script), 0o755)
 		b.background("/tmp/rc.log", peerPath, home+"/rc")
-		b.runsAs(1, "qmail-send", home+"/bin/qmail-send", 7796, 2107)
+		b.runsAs(1, "qmail-send", home+"/bin/qmail-send", testkit.UIDSend, testkit.GIDQmail)
 		b.filtered("ann@" + domain)
 		b.dotQmail("proc", "|preline procmail\n")
 		b.filtered("ann-proc@" + domain)
@@ -112,7 +115,9 @@ func TestMaildrop(t *testing.T) {
 		b.inject("kept", "ann-drop@"+domain)
 		b.wait(sendLog, 0, `^delivery \d+: deferral: `)
 		b.must(os.Chmod("/home/ann/.mailfilter", 0o600))
-		b.run(ownPath, "pkill", "-ALRM", "-x", "qmail-send")
+		for _, pid := range pids("qmail-send") {
+			b.must(syscall.Kill(pid, syscall.SIGALRM)) // try it now
+		}
 		b.arrived("kept")
 	})
 }
