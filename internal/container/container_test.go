@@ -355,6 +355,10 @@ func TestStop(t *testing.T) {
 			step(k, f, 0, sig.TERM)
 			step(k, f, time.Second, sig.CHLD, end{2, 0}, end{1, 111 << 8})
 		}, term + " 2, " + term + " 1", time.Second, true},
+		{"qmail-send has just been started", func(k *keeper, f *fake) {
+			step(k, f, 0, sig.TERM)
+			step(k, f, time.Second, sig.CHLD, end{2, 0}, end{1, 15})
+		}, term + " 2, " + term + " 1", time.Second, false},
 		{"while a service waits to be started", func(k *keeper, f *fake) {
 			step(k, f, 0, sig.CHLD, end{2, 0})
 			step(k, f, 0, sig.TERM)

@@ -147,8 +147,10 @@ func (k *keeper) ended(s *service, st child.Status) {
 	s.pid = 0
 	if k.phase != running {
 		k.say(said)
-		if k.phase == stopping && st != 0 {
-			k.failed = true // it should have ended by itself
+		// It should have ended by itself, or, when it had just been started and
+		// could not know better, of the TERM.
+		if k.phase == stopping && st != 0 && st.Signal() != int(sig.TERM) {
+			k.failed = true
 		}
 		return
 	}
