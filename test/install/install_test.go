@@ -27,19 +27,8 @@ func TestMain(m *testing.M) {
 
 const (
 	home = "/var/qmail"
-	src  = "/tmp/src" // the project as the new machine's administrator has it
+	src  = testkit.SourcesDir // the project as the new machine's administrator has it
 )
-
-// goEnv asks the machine's go command for a variable, before the world hides
-// the machine.
-func goEnv(t *testing.T, name string) string {
-	t.Helper()
-	out, err := exec.Command("go", "env", name).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
-}
 
 // fresh is a machine without the suite's accounts, with the project's sources,
 // Go and its caches.
@@ -55,45 +44,16 @@ func freshWith(t *testing.T, more []testkit.Bind, f func(t *testing.T)) {
 		{Name: "ann", UID: 1001, GID: 1001, Home: "/home/ann"},
 	}}
 	if !testkit.Inside() {
-		top, err := filepath.Abs("../..")
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Where the machine keeps these is handed in by the environment.
-		t.Setenv("QUICK_GOROOT", goEnv(t, "GOROOT"))
-		w.Binds = append([]testkit.Bind{
-			{From: top, To: "/mnt/project"},
-			{From: goEnv(t, "GOCACHE"), To: "/mnt/gocache"},
-			{From: goEnv(t, "GOMODCACHE"), To: "/mnt/gomod"},
-		}, more...)
+		w.Binds = more
+		w.AddSources(t, "../..")
 	}
 	testkit.InWorld(t, w, func(t *testing.T) {
-		overlay(t, "/mnt/project", src)
-		overlay(t, "/mnt/gocache", "/tmp/gocache")
-		overlay(t, "/mnt/gomod", "/tmp/gomod")
-		for name, value := range map[string]string{
-			"GOCACHE": "/tmp/gocache", "GOMODCACHE": "/tmp/gomod", "HOME": "/root", "GOFLAGS": "", "MAKEFLAGS": "", "MAKELEVEL": "0",
-			"PATH": os.Getenv("QUICK_GOROOT") + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		} {
-			t.Setenv(name, value)
-		}
+		testkit.UseSources(t)
 		if err := os.MkdirAll("/home/ann", 0o755); err != nil {
 			t.Fatal(err)
 		}
 		f(t)
 	})
-}
-
-// overlay mounts a writable copy of a read-only directory.
-func overlay(t *testing.T, lower, at string) {
-	t.Helper()
-	scratch := filepath.Join("/tmp/overlay", filepath.Base(at))
-	for _, d := range []string{at, scratch + "/up", scratch + "/work"} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(t, "/", "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+lower+",upperdir="+scratch+"/up,workdir="+scratch+"/work", at)
 }
 
 // run runs a command and returns what it printed and its exit code.

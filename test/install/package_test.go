@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"goqmail/internal/testkit"
 )
 
 // aDeb builds the package and returns its name.
@@ -69,7 +71,7 @@ func started(t *testing.T) bool {
 func TestDebIsReproducible(t *testing.T) {
 	fresh(t, func(t *testing.T) {
 		deb := aDeb(t)
-		overlay(t, src, "/tmp/elsewhere")
+		testkit.Overlay(t, src, "/tmp/elsewhere")
 		must(t, "/", "chown", "1001", "/tmp/elsewhere/build")
 		must(t, "/", "mv", "/tmp/elsewhere/build/"+filepath.Base(deb), "/tmp/first.deb")
 		must(t, "/tmp/elsewhere", "setpriv", "--reuid=1001", "--regid=1001", "--clear-groups", "env", "TZ=Asia/Tokyo", "HOME=/home/ann", "GOCACHE=/tmp/none",

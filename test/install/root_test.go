@@ -26,7 +26,7 @@ type root struct {
 func newRoot(t *testing.T, name string) *root {
 	t.Helper()
 	r := &root{t, "/tmp/root/" + name}
-	overlay(t, "/mnt/machine", r.dir)
+	testkit.Overlay(t, "/mnt/machine", r.dir)
 	for _, d := range []string{"proc", "dev", "tmp", "run"} {
 		if err := os.MkdirAll(r.dir+"/"+d, 0o755); err != nil {
 			t.Fatal(err)
