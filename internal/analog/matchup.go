@@ -12,6 +12,7 @@ import (
 	"goqmail/internal/matchlog"
 	"goqmail/internal/queue"
 	"goqmail/internal/sendlog"
+	"goqmail/internal/syslogmsg"
 	"goqmail/internal/tai64n"
 )
 
@@ -107,6 +108,17 @@ func (m *matchup) read(line []byte) error {
 // event takes the text of one line that qmail-send wrote at the time t.
 func (m *matchup) event(t tai64n.Decimal, text, line []byte) error {
 	l := sendlog.Parse(text)
+	if l.Kind == sendlog.Other {
+		if e, ok := matchlog.ParseExtra(text); ok {
+			if msg := m.messages[e.ID]; msg != nil {
+				msg.counts = e.Counts
+			}
+			return nil
+		}
+		if l = journal(text); l.Kind == sendlog.Other {
+			return m.copy(matchlog.Ignored, line)
+		}
+	}
 	switch l.Kind {
 	case sendlog.NewMsg:
 		delete(m.messages, l.ID)
@@ -118,21 +130,26 @@ func (m *matchup) event(t tai64n.Decimal, text, line []byte) error {
 		return m.endDelivery(t, l)
 	case sendlog.EndMsg:
 		return m.endMessage(t, l.ID)
-	case sendlog.StatusMsg:
 	case sendlog.NoticeMsg:
 		return m.copy("", line)
 	case sendlog.Restart:
 		clear(m.deliveries)
-	default:
-		if e, ok := matchlog.ParseExtra(text); ok {
-			if msg := m.messages[e.ID]; msg != nil {
-				msg.counts = e.Counts
-			}
-			return nil
-		}
-		return m.copy(matchlog.Ignored, line)
 	}
 	return nil
+}
+
+// journal reads a text with the host and tag of a journal before it. Old forms
+// are not looked for: other programs, too, say that they are exiting.
+func journal(text []byte) sendlog.Line {
+	rest, ok := syslogmsg.Journal(text)
+	if !ok {
+		return sendlog.Line{}
+	}
+	l := sendlog.Parse(rest)
+	if l.Kind == sendlog.Restart {
+		return sendlog.Line{}
+	}
+	return l
 }
 
 // channel is the channel's name; the two that there are take no memory.

@@ -52,6 +52,14 @@ var matchupTests = []struct{ name, log, out, state string }{
 	{"syslog", "Nov 20 19:03:17 mx qmail: " + strings.ReplaceAll(strings.TrimSpace(goodLog), "\n", "\nNov 20 19:03:17 mx qmail: ") + "\n", goodOut, ""},
 	{"RFC 3339 date", "2026-11-20T19:03:17.5+01:00 mx qmail: " +
 		strings.ReplaceAll(strings.TrimSpace(goodLog), "\n", "\n2026-11-20T19:03:17.5+01:00 mx qmail: ") + "\n", goodOut, ""},
+	{"journal", strings.ReplaceAll(goodLog, "0000 ", "0000 mx qmail[812]: "), goodOut, ""},
+	{"journal of all", `1.000000 mx qmail[5]: starting delivery 1: msg 5 to local a
+1.000000 mx systemd[1]: exiting
+1.000000 mx qmail[5]: warning: unable to stat mess/1/24
+1.000000 mx kernel: eth0: link is up
+2.000000 mx qmail[5]: delivery 1: deferral: x
+`, "? 1.000000 mx systemd[1]: exiting\n1.000000 mx qmail[5]: warning: unable to stat mess/1/24\n" +
+		"? 1.000000 mx kernel: eth0: link is up\nd z 1.000000 1.000000 2.000000 0 ? local.a ? ? x\n", ""},
 	{"blanks in front", "     " + strings.ReplaceAll(strings.TrimSpace(goodLog), "\n", "\n\t "), goodOut, ""},
 	{"whole seconds", "5 new msg 1\n5 info msg 1: bytes 2 from <> qp 3 uid 4\n6 end msg 1\n", "m 5 6 2 0 0 0 <> 3 4\n", ""},
 

@@ -14,6 +14,9 @@
 //	2026-11-20T19:25:56.746621+00:00 HOST qmail: 1795202756.746548 new msg 5
 //
 // Lines of other programs come between them.
+//
+// Where qmail-send writes to the journal of systemd itself, the stamp is the
+// journal's: see Journal.
 package syslogmsg
 
 import (
@@ -102,6 +105,20 @@ func (l Line) Piece(b, line, text []byte, more bool) []byte {
 		mark = '+'
 	}
 	return append(append(b, mark), text...)
+}
+
+// Journal takes what stands before a program's own text in a line of
+//
+//	journalctl -o short-unix
+//
+// but for the stamp: the host, a blank, the tag, usually with a process number in
+// brackets, and a colon.
+func Journal(line []byte) (text []byte, ok bool) {
+	if _, line, ok = nextWord(line); !ok {
+		return nil, false
+	}
+	tag, text, ok := nextWord(line)
+	return text, ok && len(tag) > 1 && tag[len(tag)-1] == ':'
 }
 
 // nextWord cuts off the first word and the blanks before and after it.

@@ -53,6 +53,18 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestJournal(t *testing.T) {
+	for in, want := range map[string]string{
+		"host qmail[123]: new msg 5": "new msg 5", " host qmail: x ": "x ", "host qmail: ": "", "delivery 1: success: x": "success: x",
+		"": "-", "host": "-", "host qmail": "-", "host : x": "-", "new msg 5:": "-",
+	} {
+		got, ok := Journal([]byte(in))
+		if ok != (want != "-") || ok && string(got) != want {
+			t.Errorf("Journal(%q) = %q, %v, want %q", in, got, ok, want)
+		}
+	}
+}
+
 // What splogger sends is read back, as sent and as a logger writes it.
 func FuzzParse(f *testing.F) {
 	for _, tt := range tests {
