@@ -146,6 +146,7 @@ var programs = []program{
 	{"fastforward", 0o755, false}, {"newaliases", 0o755, false}, {"newinclude", 0o755, false},
 	{"setforward", 0o755, false}, {"printforward", 0o755, false}, {"setmaillist", 0o755, false}, {"printmaillist", 0o755, false},
 	{"dot-forward", 0o755, false}, {"qbiff", 0o755, false}, {"maildirwatch", 0o755, false}, {"qsmhook", 0o755, false},
+	{"mbox2maildir", 0o755, false},
 	{"elq", 0o755, true}, {"pinq", 0o755, true}, {"qail", 0o755, true},
 	{"multilog", 0o755, false}, {"setuidgid", 0o755, false}, {"matchup", 0o755, false},
 	{"qmail-queue", 0o4711, false}, // last: what feeds the queue is exchanged when all the rest is new
