@@ -22,6 +22,7 @@ import (
 	"goqmail/internal/sys/sig"
 	"goqmail/internal/sys/sock"
 	"goqmail/internal/tcprules"
+	"goqmail/internal/ucspi"
 )
 
 // Exit codes; the last two, times 256, also stand in the log for connections
@@ -76,7 +77,7 @@ func Run(p *prog.Process) int {
 func setUp(o options, p *prog.Process) (*server, error) {
 	l, err := inherited(p.Env, sys.Getpid())
 	if err == nil && len(l.fds) == 0 {
-		l, err = o.open(systemResolver(p.Env))
+		l, err = o.open(ucspi.SystemResolver(p.Env))
 	}
 	if err == nil {
 		err = o.drop()
@@ -141,7 +142,7 @@ func newServer(o options, p *prog.Process, l listeners) (*server, error) {
 	}
 	s := &server{
 		options: o, p: p, sockets: l, leaving: leaving, slots: make(chan struct{}, o.limit), start: child.StartSearch, wait: child.WaitAny,
-		resolver: func() resolver { return systemResolver(p.Env) },
+		resolver: func() resolver { return ucspi.SystemResolver(p.Env) },
 		pids:     map[int]bool{}, idle: make(chan struct{}),
 	}
 	s.started = sync.NewCond(&s.mu)

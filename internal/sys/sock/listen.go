@@ -39,7 +39,7 @@ func listen(fd int, sa unix.Sockaddr, family, backlog int) error {
 		}
 	}
 	if err := unix.Bind(fd, sa); err != nil {
-		return sys.NewError("bind", "", err)
+		return sys.NewError(opBind, "", err)
 	}
 	return sys.NewError("listen", "", unix.Listen(fd, backlog))
 }
