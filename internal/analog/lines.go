@@ -78,8 +78,8 @@ func (l *lines) give(b []byte, last bool) piece {
 	return p
 }
 
-// whole calls f with each line that is not too long, and long with each piece of
-// those that are.
+// each calls whole with each line that is not too long, and long with each piece
+// of those that are.
 func (l *lines) each(whole func(line []byte) error, long func(p piece) error) error {
 	for {
 		p, err := l.next()

@@ -41,7 +41,7 @@ func (t *totals) span(from, to tai64n.Decimal) {
 	t.seen = true
 }
 
-func (t *totals) delivery(d matchlog.Delivery, _ func([]byte) (*sums, error)) error {
+func (t *totals) delivery(d matchlog.Delivery, _ adder) error {
 	t.deliveries++
 	t.xdelay = t.xdelay.Plus(d.Done.Since(d.Start))
 	switch d.Result {
@@ -55,7 +55,7 @@ func (t *totals) delivery(d matchlog.Delivery, _ func([]byte) (*sums, error)) er
 	return nil
 }
 
-func (t *totals) message(m matchlog.Message, _ func([]byte) (*sums, error)) error {
+func (t *totals) message(m matchlog.Message, _ adder) error {
 	t.messages++
 	t.bytes += float64(m.Bytes)
 	t.weighted += float64(m.Bytes) * float64(m.Success)
@@ -145,7 +145,7 @@ func ddist(r *run, _ string) error {
 	file := newSpill(r.p)
 	defer file.close()
 	delays, all := newTally(r.size, file), 0.0
-	err := r.read(func(d matchlog.Delivery, at func([]byte) (*sums, error)) error {
+	err := r.read(func(d matchlog.Delivery, at adder) error {
 		if d.Result != matchlog.Success {
 			return nil
 		}

@@ -22,14 +22,23 @@ type report struct {
 	digits  int      // of delays, after the point
 
 	// delivery and message add a line to the sums of its key.
-	delivery func(d matchlog.Delivery, at func(key []byte) (*sums, error)) error
-	message  func(m matchlog.Message, at func(key []byte) (*sums, error)) error
+	delivery deliveryFunc
+	message  messageFunc
 
 	delay int                   // which column is the delay; the n before it are sums.n
 	value func(s *sums) float64 // the delay column; nil: the sum of delays
 	order func(s *sums) []byte  // what to sort by; nil: the sum of delays
 	show  func(key string) string
 }
+
+// An adder gives the sums of a key, to be added to: tally.at.
+type adder func(key []byte) (*sums, error)
+
+// What a report does with a line.
+type (
+	deliveryFunc func(d matchlog.Delivery, at adder) error
+	messageFunc  func(m matchlog.Message, at adder) error
+)
 
 // The explanations. They are for people; no line begins like a column name.
 const (
@@ -90,8 +99,8 @@ func reports() map[string]*report {
 }
 
 // byReason counts deliveries with one result.
-func byReason(r matchlog.Result) func(matchlog.Delivery, func([]byte) (*sums, error)) error {
-	return func(d matchlog.Delivery, at func([]byte) (*sums, error)) error {
+func byReason(r matchlog.Result) deliveryFunc {
+	return func(d matchlog.Delivery, at adder) error {
 		if d.Result != r {
 			return nil
 		}
@@ -113,8 +122,8 @@ const (
 )
 
 // byRecipient adds up deliveries under a key made of the recipient.
-func byRecipient(key func(matchlog.Delivery) []byte) func(matchlog.Delivery, func([]byte) (*sums, error)) error {
-	return func(d matchlog.Delivery, at func([]byte) (*sums, error)) error {
+func byRecipient(key func(matchlog.Delivery) []byte) deliveryFunc {
+	return func(d matchlog.Delivery, at adder) error {
 		s, err := at(key(d))
 		if err != nil {
 			return err
@@ -138,8 +147,8 @@ func host(d matchlog.Delivery) []byte {
 }
 
 // byMessage adds up messages under a key.
-func byMessage(key func(matchlog.Message) []byte) func(matchlog.Message, func([]byte) (*sums, error)) error {
-	return func(m matchlog.Message, at func([]byte) (*sums, error)) error {
+func byMessage(key func(matchlog.Message) []byte) messageFunc {
+	return func(m matchlog.Message, at adder) error {
 		s, err := at(key(m))
 		if err != nil {
 			return err
@@ -154,8 +163,8 @@ func byMessage(key func(matchlog.Message) []byte) func(matchlog.Message, func([]
 
 // addDelay adds the delay of deliveries to the key of their messages. A key
 // without any message that has left the queue has no line.
-func addDelay(key func(matchlog.Delivery) []byte) func(matchlog.Delivery, func([]byte) (*sums, error)) error {
-	return func(d matchlog.Delivery, at func([]byte) (*sums, error)) error {
+func addDelay(key func(matchlog.Delivery) []byte) deliveryFunc {
+	return func(d matchlog.Delivery, at adder) error {
 		s, err := at(key(d))
 		if err == nil {
 			s.delay = s.delay.Plus(d.Done.Since(d.Start))
@@ -258,8 +267,7 @@ func (r *run) text(s string) error {
 // read calls the functions with all deliveries and messages of the input; either
 // may be nil. Other lines are passed over; those among them that should be
 // deliveries or messages are counted.
-func (r *run) read(delivery func(matchlog.Delivery, func([]byte) (*sums, error)) error,
-	message func(matchlog.Message, func([]byte) (*sums, error)) error, at func([]byte) (*sums, error)) error {
+func (r *run) read(delivery deliveryFunc, message messageFunc, at adder) error {
 	return r.in.each(func(line []byte) error {
 		switch kind(line) {
 		case 'd':
