@@ -161,14 +161,17 @@ func (v sysv) alarmAndReload() {
 func (v sysv) pauses() {
 	v.Helper()
 	v.does("pause")
-	v.want("status", strings.ReplaceAll(up, `\n`, `, paused\n`), 0)
+	v.eventually("the pause", func() bool { // a process stops a moment after it is told to
+		out, _ := v.try("status")
+		return strings.Count(out, ", paused\n") == len(services)
+	})
 	v.inject("in the pause", "ann@"+domain)
 	c := v.connect("127.0.0.4")
 	v.does("cont")
 	v.arrived("in the pause")
 	c.say("", "220 ")
 	c.say("QUIT", "221 ")
-	v.want("status", up, 0)
+	v.sendPid()
 	v.does("pause")
 	v.want("restart", "", 0) // of what is paused
 	v.sendPid()
