@@ -98,7 +98,7 @@ func TestPlan(t *testing.T) {
 		loop@h: Loop@h, |once; loop2@h: loop3@h, a@a; loop3@h: loop2@h, b@b;
 		order@h: |1, sub@h, |2, c@c; sub@h: |3, a@a, |4, b@b;
 		same@h: |p, |p, B@h, b@h; b@h: |q; list@h: `+outer+`, `+outer+`; a@h: aa@h;
-		none@h: ;  two@h: first@a; two@h: second@b; dev@h: /dev/null;
+		n@own: x@y; @own: ?w@w, z@z; ?@own: a@a; none@h: ;  two@h: first@a; two@h: second@b; dev@h: /dev/null;
 		odd@h: a\
 b@c, \ d, "e\ f"@g, &, ~é; run@h: |a\
 \|é;`)
@@ -111,6 +111,8 @@ b@c, \ d, "e\ f"@g, &, ~é; run@h: |a\
 		{"user@a@b@cat", from + "to <catch@z>"},
 		{"q", from + "to <bare@z>"},
 		{"own@h", "from <owner@h>, to <x@y>"},
+		{"n@own", from + "to <x@y>"},
+		{"m@own", "from <w@w>, to <z@z>"},
 		{"null@h", "from <>, to <x@y>"},
 		{"chain@h", "run |last, " + from + "to <end@h>"},
 		{"nest@h", from + "to <own@h>, to <x@y>, to <X@Y>"},
