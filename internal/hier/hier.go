@@ -143,6 +143,8 @@ var programs = []program{
 	{"qreceipt", 0o755, false}, {"predate", 0o755, false}, {"datemail", 0o755, false}, {"mailsubj", 0o755, true},
 	{"maildir2mbox", 0o755, false},
 	{"tcpserver", 0o755, false}, {"tcprules", 0o755, false}, {"tcprulescheck", 0o755, false},
+	{"tcpclient", 0o755, false}, {"rblsmtpd", 0o755, false}, {"recordio", 0o755, false}, {"fixcrio", 0o755, false},
+	{"addcr", 0o755, false}, {"delcr", 0o755, false}, {"argv0", 0o755, false},
 	{"fastforward", 0o755, false}, {"newaliases", 0o755, false}, {"newinclude", 0o755, false},
 	{"setforward", 0o755, false}, {"printforward", 0o755, false}, {"setmaillist", 0o755, false}, {"printmaillist", 0o755, false},
 	{"dot-forward", 0o755, false}, {"qbiff", 0o755, false}, {"maildirwatch", 0o755, false}, {"qsmhook", 0o755, false},
