@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"goqmail/internal/hier"
+	"goqmail/internal/tree"
 )
 
 // TestBootFiles: everything below boot is installed, as what it is: scripts can
@@ -47,5 +48,16 @@ func TestBootFiles(t *testing.T) {
 	slices.Sort(installed)
 	if !slices.Equal(here, installed) {
 		t.Errorf("boot has  %v\nsetup has %v", here, installed)
+	}
+}
+
+// TestBootRules: the rules to be copied are those of a first configuration.
+func TestBootRules(t *testing.T) {
+	text, err := os.ReadFile("../../boot/tcp.smtp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(text) != tree.DefaultRules {
+		t.Errorf("boot/tcp.smtp is %q, a first configuration has %q", text, tree.DefaultRules)
 	}
 }

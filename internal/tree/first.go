@@ -191,8 +191,7 @@ func (m *Maker) Delivery(say func(string)) error {
 const rc = `#!/bin/sh
 # Starts qmail; boot/service and the system's start scripts run this.
 # Users without a .qmail file get what control/defaultdelivery says.
-exec env - PATH="HOME/bin:/usr/local/bin:/usr/bin:/bin" \
-qmail-start "$(cat HOME/control/defaultdelivery)" multilog t /var/log/qmail/send
+exec HOME/boot/send multilog t /var/log/qmail/send
 `
 
 // Start makes the start script, rc.
