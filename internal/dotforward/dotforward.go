@@ -64,12 +64,12 @@ func Run(p *prog.Process) int {
 		show = c == 'n'
 	}
 	pl, err := find(p, opts.Rest(), show)
-	if err == nil && show {
+	if err == nil && show { // where errors go, as Debian's does
 		for _, s := range pl.steps {
-			p.Say(1, s.String(), "\n")
+			p.Say(2, s.String(), "\n")
 		}
 		if pl.direct {
-			p.Say(1, "direct delivery\n")
+			p.Say(2, "direct delivery\n")
 		}
 	}
 	if err == nil && !show {
@@ -112,7 +112,7 @@ func find(p *prog.Process, files []string, show bool) (*plan, error) {
 			return pl, nil
 		}
 		if show {
-			p.Say(1, "skipping empty file ", name, "\n")
+			p.Say(2, "skipping empty file ", name, "\n")
 		}
 	}
 	return &plan{direct: true}, nil

@@ -110,9 +110,9 @@ func TestRun(t *testing.T) {
 		{"first file", "bob", []string{"fred", ".forward"}, "", 99, "", qp, "Fns@x.org\x00Tfred@mx.example.test\x00\x00"},
 		{"/dev/null", "bob", []string{"/dev/null"}, "", 0, "", "", ""},
 		{"show", "joe, bob\n\"|x y\"", []string{"-n", "empty", ".forward"}, "", 0,
-			"skipping empty file empty\nforward bob@mx.example.test\npipe through x y\ndirect delivery\n", "", ""},
-		{"show a forward", "bob", []string{"-Nn", ".forward"}, "", 99, "forward bob@mx.example.test\n", "", ""},
-		{"show nothing", "bob", []string{"-n", "absent"}, "", 0, "direct delivery\n", "", ""},
+			"", "skipping empty file empty\nforward bob@mx.example.test\npipe through x y\ndirect delivery\n", ""},
+		{"show a forward", "bob", []string{"-Nn", ".forward"}, "", 99, "", "forward bob@mx.example.test\n", ""},
+		{"show nothing", "bob", []string{"-n", "absent"}, "", 0, "", "direct delivery\n", ""},
 		{"directory", "bob", []string{"."}, "", 111, "", "dot-forward: fatal: unable to read .: is a directory\n", ""},
 		{"below a file", "bob", []string{".forward/x"}, "", 111, "", "dot-forward: fatal: unable to open .forward/x: not a directory\n", ""},
 		{"FIFO", "bob", []string{"fifo", ".forward"}, "", 111, "", "dot-forward: fatal: unable to read fifo: it is a FIFO\n", ""},
@@ -173,12 +173,12 @@ func TestControls(t *testing.T) {
 	}{
 		{"no directory", func(b bed) { _ = os.RemoveAll(b.home.Path("control")) }, "bob",
 			progtest.Result{Code: 111, Err: "dot-forward: fatal: unable to read controls: file does not exist\n"}},
-		{"no directory and nothing to read", func(b bed) { _ = os.RemoveAll(b.home.Path("control")) }, "", progtest.Result{Out: "skipping empty file f\ndirect delivery\n"}},
+		{"no directory and nothing to read", func(b bed) { _ = os.RemoveAll(b.home.Path("control")) }, "", progtest.Result{Err: "skipping empty file f\ndirect delivery\n"}},
 		{"unreadable", func(b bed) { testkit.Occupied(b.T, b.home.Path("control/plusdomain")) }, "bob",
 			progtest.Result{Code: 111, Err: "dot-forward: fatal: unable to read controls: is a directory\n"}},
 		{"wrong", func(b bed) { b.home.Control("defaulthost", "]\n") }, "bob",
 			progtest.Result{Code: 111, Err: "dot-forward: fatal: bad host name in control file: @]\n"}},
-		{"empty", func(b bed) { _ = os.Remove(b.home.Path("control/me")) }, "bob", progtest.Result{Code: 99, Out: "forward bob@defaulthost.example.test\n"}},
+		{"empty", func(b bed) { _ = os.Remove(b.home.Path("control/me")) }, "bob", progtest.Result{Code: 99, Err: "forward bob@defaulthost.example.test\n"}},
 	}
 	home := testkit.NewHome(t)
 	for _, tt := range tests {
