@@ -25,7 +25,6 @@ const (
 	own      = "192.0.2.10"
 	sendLog  = "/var/log/qmail/send/current"
 	scratch  = "/tmp/docs" // scripts and outputs of blocks
-	sources  = "/tmp/src"  // of a new machine
 	rootPath = home + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	userPath = home + "/bin:/usr/local/bin:/usr/bin:/bin"
 )
@@ -166,7 +165,7 @@ func (b *bed) maildir(path string, u testkit.User) {
 
 // Every page does what it says.
 func TestPages(t *testing.T) {
-	list, err := names("../..")
+	list, err := names(top)
 	if err != nil {
 		t.Fatal(err)
 	}

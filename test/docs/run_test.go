@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"goqmail/internal/queue"
+	"goqmail/internal/testkit"
 )
 
 // A sh is the shell of one user, which runs that user's blocks.
@@ -126,7 +127,7 @@ func (b *bed) start(bl block) *sh {
 		b.Fatalf("no user %s", bl.user)
 	}
 	if strings.HasPrefix(bl.machine, "new") {
-		cmd.Dir = sources
+		cmd.Dir = testkit.SourcesDir
 		cmd.Env = append(os.Environ(), "HOME=/root")
 	}
 	r, w, err := os.Pipe()
