@@ -119,7 +119,7 @@ func items(line []byte, take func(item) error) error {
 	}
 	var word token822.List // what is being read, from last to first
 	flush := func(include bool) error {
-		it := item{include: include, text: reversed(word).Address(), at: word.Has(token822.At)}
+		it := item{include: include, text: word.Reversed().Address(), at: word.Has(token822.At)}
 		word = word[:0]
 		return take(it)
 	}
@@ -151,11 +151,11 @@ func items(line []byte, take func(item) error) error {
 			if err = flush(false); err == nil && n == 0 {
 				err = unparsable(line)
 			}
-			for n--; n > 0 && inName(l[n-1].Kind); {
+			for n--; n > 0 && l[n-1].InPhrase(); {
 				n--
 			}
 		default:
-			if k := len(word); k > 0 && isWord(t.Kind) && isWord(word[k-1].Kind) {
+			if k := len(word); k > 0 && t.Word() && word[k-1].Word() {
 				err = part()
 			}
 			word = append(word, t)
@@ -165,29 +165,6 @@ func items(line []byte, take func(item) error) error {
 		err = part()
 	}
 	return err
-}
-
-// isWord tells whether a token stands for itself: two side by side are two items.
-func isWord(k token822.Kind) bool {
-	return k == token822.Atom || k == token822.Quoted || k == token822.Literal
-}
-
-// inName tells whether a token may stand in the name before "<".
-func inName(k token822.Kind) bool {
-	switch k {
-	case token822.Atom, token822.Quoted, token822.Comment, token822.At, token822.Dot:
-		return true
-	}
-	return false
-}
-
-// reversed returns a new list with the tokens of l from last to first.
-func reversed(l token822.List) token822.List {
-	r := make(token822.List, len(l))
-	for i, t := range l {
-		r[len(l)-1-i] = t
-	}
-	return r
 }
 
 // include is the command for a mailing list. A name that does not say where the

@@ -23,13 +23,9 @@ func Newaliases(p *prog.Process) int { return newaliases(p, aliasTable) }
 // newaliases compiles the table at path.
 func newaliases(p *prog.Process, path string) int {
 	g := program{p, "newaliases"}
-	h, code := g.hosts()
+	h, text, code := g.source(path)
 	if h == nil {
 		return code
-	}
-	text, err := readSource(path)
-	if err != nil {
-		return g.unreadable(path, err)
 	}
 	name, tmp := path+".cdb", path+".tmp"
 	f, err := newfile.CreateCDB(sys.Cwd(), tmp, name)
@@ -59,13 +55,9 @@ func Newinclude(p *prog.Process) int {
 		return g.usage(" list")
 	}
 	path := p.Args[1]
-	h, code := g.hosts()
+	h, text, code := g.source(path)
 	if h == nil {
 		return code
-	}
-	text, err := readSource(path)
-	if err != nil {
-		return g.unreadable(path, err)
 	}
 	bin, tmp := aliases.ListNames(path)
 	f, err := newfile.Create(sys.Cwd(), tmp, bin)
@@ -91,6 +83,19 @@ func (g program) badLine(err error, long int, tmp string) int {
 		return g.fatal(long, bad.Text, nil)
 	}
 	return g.fatal(exitFail, bad.Text, nil)
+}
+
+// source reads what completes addresses and the file at path; without them h is
+// nil and the exit code that ends the program is returned.
+func (g program) source(path string) (h *aliases.Hosts, text []byte, code int) {
+	if h, code = g.hosts(); h == nil {
+		return nil, nil, code
+	}
+	text, err := readSource(path)
+	if err != nil {
+		return nil, nil, g.unreadable(path, err)
+	}
+	return h, text, 0
 }
 
 // hosts reads what completes addresses; without it h is nil and the exit code

@@ -23,10 +23,9 @@ func Setforward(p *prog.Process) int {
 	if err != nil {
 		return g.fatal(exitFail, "unable to create "+tmp, err)
 	}
-	text, err := readInput(p)
-	if err != nil {
-		f.Abandon()
-		return g.fatal(exitFail, "unable to read input", err)
+	text, code := g.input(f.File)
+	if text == nil {
+		return code
 	}
 	err = forwarddb.Compile(text, f.Put)
 	if err == nil {
@@ -67,10 +66,9 @@ func Setmaillist(p *prog.Process) int {
 	if err != nil {
 		return g.fatal(exitFail, "unable to create "+tmp, err)
 	}
-	text, err := readInput(p)
-	if err != nil {
-		f.Abandon()
-		return g.fatal(exitFail, "unable to read input", err)
+	text, code := g.input(f)
+	if text == nil {
+		return code
 	}
 	list, err := forwarddb.CompileList(text)
 	if err != nil {
@@ -78,4 +76,15 @@ func Setmaillist(p *prog.Process) int {
 		return g.fatal(exitFail, err.Error(), nil)
 	}
 	return g.finishList(f, list, bin, tmp)
+}
+
+// input reads descriptor 0 to its end, for the file f. Without it text is nil,
+// f is given up, and the exit code that ends the program is returned.
+func (g program) input(f *newfile.File) (text []byte, code int) {
+	text, err := readInput(g.p)
+	if err != nil {
+		f.Abandon()
+		return nil, g.fatal(exitFail, "unable to read input", err)
+	}
+	return text, 0 // empty, but never nil
 }
