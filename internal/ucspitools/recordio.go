@@ -90,6 +90,7 @@ func between(p *prog.Process, name string, copierArgs []string) int {
 
 // copier is the child of both.
 func copier(p *prog.Process, l *lines, in, out filter) int {
+	sys.SetName(p.Args[0])
 	r := relay{
 		in:  &stream{from: p.FD(0), to: p.FD(fdProgramIn), edit: in},
 		out: &stream{from: p.FD(fdProgramOut), to: p.FD(1), edit: out},

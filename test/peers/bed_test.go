@@ -36,9 +36,9 @@ const (
 
 // needed are the programs of others that the tests run.
 var needed = []string{
-	"dot-forward", "dovecot", "fastforward", "fetchmail", "inetd", "maildrop", "mpop", "multilog", "mutt",
-	"procmail", "runsv", "runsvdir", "s-nail", "setuidgid", "supervise", "sv", "svc", "svscan", "svstat",
-	"swaks", "systemctl", "systemd-analyze", "tcpd", "tcprules", "tcprulescheck", "tcpserver", "vacation", "xinetd",
+	"dot-forward", "dovecot", "fastforward", "fetchmail", "fixcrio", "inetd", "maildrop", "mpop", "multilog", "mutt",
+	"procmail", "rblsmtpd", "recordio", "runsv", "runsvdir", "s-nail", "setuidgid", "supervise", "sv", "svc", "svscan", "svstat",
+	"swaks", "systemctl", "systemd-analyze", "tcpclient", "tcpd", "tcprules", "tcprulescheck", "tcpserver", "vacation", "xinetd",
 }
 
 func TestMain(m *testing.M) {
