@@ -189,8 +189,8 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// TestLarge: 100,000 recipients in a list; a chain of 3000 lists; one of 30,000
-// targets; lists that name each other under many names.
+// TestLarge: 100,000 recipients in a list; a chain of 1000 lists; one of 5000
+// targets; a list that names itself in many ways.
 func TestLarge(t *testing.T) {
 	var many strings.Builder
 	for i := range 100000 {
@@ -198,7 +198,7 @@ func TestLarge(t *testing.T) {
 	}
 	big := list(t, many.String(), "name7@host.example")
 	dir := t.TempDir()
-	const depth = 3000
+	const depth = 1000
 	for i := range depth {
 		next := "&the@end\x00"
 		if i < depth-1 {
@@ -207,10 +207,10 @@ func TestLarge(t *testing.T) {
 		write(t, dir+"/"+strconv.Itoa(i), next+dir+"/0\x00")
 	}
 	var chain, names strings.Builder
-	for i := range 30000 {
+	for i := range 5000 {
 		chain.WriteString("c" + strconv.Itoa(i) + "@h: c" + strconv.Itoa(i+1) + "@h, c0@h;\n")
 	}
-	for i := range 2000 {
+	for i := range 500 {
 		names.WriteString(dir + strings.Repeat("/", i+1) + "loop\x00&a" + strconv.Itoa(i) + "@h\x00")
 	}
 	write(t, dir+"/loop", names.String())
@@ -218,7 +218,7 @@ func TestLarge(t *testing.T) {
 	for _, tt := range []struct {
 		rcpt string
 		want int
-	}{{"big@h", 100000}, {"deep@h", 1}, {"c0@h", 1}, {"loop@h", 2000}} {
+	}{{"big@h", 100000}, {"deep@h", 1}, {"c0@h", 1}, {"loop@h", 500}} {
 		got, code := plan(t, db, tt.rcpt)
 		if n := strings.Count(got, "to <"); n != tt.want || code != exitOK {
 			t.Errorf("%s: %d recipients, %d, want %d: %.80q", tt.rcpt, n, code, tt.want, got)
