@@ -45,7 +45,10 @@ check: it ## compare the installed tree with what it should be
 uninstall: it ## remove programs, start scripts and manual pages; queue, control, users, alias stay
 	@DESTDIR='$(DESTDIR)' build/install uninstall
 
-sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq ours
+setup-nullclient: it ## install a null client: NAME=this.host SITE=for.addresses SERVERS='IP ...'
+	@DESTDIR='$(DESTDIR)' build/install nullclient '$(NAME)' '$(SITE)' $(SERVERS)
+
+sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq, newaliases ours
 	@DESTDIR='$(DESTDIR)' build/install sendmail-links
 
 sendmail-unlinks: it ## undo sendmail-links
@@ -84,6 +87,12 @@ lint: ## gofmt, vet (also for 386), floor plan, manual pages
 bench-exec: it ## start-up time and memory of each program beside an empty C program
 	@GO='$(GO)' sh scripts/bench-exec
 
+dist: ## build/goqmail-VERSION.tar.gz: the sources, the same bytes everywhere
+	@sh scripts/dist
+
+deb: it ## build/goqmail_VERSION_ARCH.deb: a Debian package, the same bytes everywhere
+	@GO='$(GO)' HOME_DIR='$(HOME_DIR)' sh scripts/deb
+
 clean: ## remove build/
 	rm -rf build
 
@@ -91,5 +100,5 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 26
 
 FORCE:
-.PHONY: it man setup instpackage instchown check uninstall sendmail-links sendmail-unlinks \
-	quickstart start stop restart test e2e race fuzz lint bench-exec clean help FORCE
+.PHONY: it man setup instpackage instchown check uninstall setup-nullclient sendmail-links sendmail-unlinks \
+	quickstart start stop restart test e2e race fuzz lint bench-exec dist deb clean help FORCE

@@ -9,6 +9,7 @@ godebug (
 )
 
 require (
+	github.com/go-crypt/x v0.4.17
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 )

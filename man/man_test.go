@@ -33,13 +33,13 @@ var order = []string{
 // formats are the pages that are not about one program.
 var formats = []string{
 	"addresses.5", "dot-qmail.5", "envelopes.5", "maildir.5", "mbox.5", "qmail-control.5",
-	"qmail-header.5", "qmail-log.5", "qmail-queue.5", "qmail-users.5", "tcp-environ.5",
+	"qmail-header.5", "qmail-log.5", "qmail-passwords.5", "qmail-queue.5", "qmail-users.5", "tcp-environ.5",
 	"forgeries.7", "qmail-limits.7", "qmail.7", "qmail-command.8",
 }
 
 // foreign are the pages of other packages that ours may refer to.
 var foreign = []string{
-	"getent.1", "flock.2", "fcntl.2", "inetd.conf.5", "passwd.5", "services.5", "syslogd.8",
+	"getent.1", "true.1", "flock.2", "fcntl.2", "inetd.conf.5", "passwd.5", "services.5", "shadow.5", "systemd.socket.5", "syslogd.8",
 }
 
 // A page is one manual page.

@@ -3,6 +3,7 @@ package cdbtools
 import (
 	"goqmail/internal/address"
 	"goqmail/internal/control"
+	"goqmail/internal/newfile"
 	"goqmail/internal/prog"
 	"goqmail/internal/rcpthosts"
 	"goqmail/internal/sys"
@@ -28,20 +29,20 @@ func Newmrh(p *prog.Process) int {
 	if err != nil {
 		return g.fatal(exitFail, "unable to read "+source, err)
 	}
-	b, err := create(home, tmp, name)
+	b, err := newfile.CreateCDB(home, tmp, name)
 	if err != nil {
 		return g.fatal(exitFail, "unable to write to "+tmp, err)
 	}
 	for _, line := range control.ParseList(text) {
-		if err := b.put([]byte(address.Lower(line)), nil); err != nil {
-			b.abandon()
+		if err := b.Put([]byte(address.Lower(line)), nil); err != nil {
+			b.Abandon()
 			return g.fatal(exitFail, "unable to write to "+tmp, err)
 		}
 	}
-	if err := b.finish(); err != nil {
+	if err := b.Finish(); err != nil {
 		return g.fatal(exitFail, "unable to write to "+tmp, err)
 	}
-	if err := b.move(); err != nil {
+	if err := b.Move(); err != nil {
 		return g.fatal(exitFail, "unable to move "+tmp+" to "+name, err)
 	}
 	return 0

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"goqmail/internal/assign"
+	"goqmail/internal/newfile"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 )
@@ -33,26 +34,26 @@ func Newu(p *prog.Process) int {
 		return g.fatal(exitFail, "unable to open "+assignFile, nil)
 	}
 	defer func() { _ = src.Close() }() // read only
-	b, err := create(home, usersTmp, usersCDB)
+	b, err := newfile.CreateCDB(home, usersTmp, usersCDB)
 	if err != nil {
 		return g.fatal(exitFail, "unable to open "+usersTmp, nil)
 	}
 	text, err := src.ReadAll(maxSource)
 	if err != nil {
-		b.abandon()
+		b.Abandon()
 		return g.fatal(exitFail, "unable to read "+assignFile, nil)
 	}
-	if err := assign.Compile(text, b.put); err != nil {
-		b.abandon()
+	if err := assign.Compile(text, b.Put); err != nil {
+		b.Abandon()
 		if errors.Is(err, assign.ErrFormat) {
 			return g.fatal(exitFail, "bad format in "+assignFile, nil)
 		}
 		return g.fatal(exitFail, "unable to write "+usersTmp, nil)
 	}
-	if b.finish() != nil {
+	if b.Finish() != nil {
 		return g.fatal(exitFail, "unable to write "+usersTmp, nil)
 	}
-	if b.move() != nil {
+	if b.Move() != nil {
 		return g.fatal(exitFail, "unable to move "+usersTmp+" to "+usersCDB, nil)
 	}
 	return 0

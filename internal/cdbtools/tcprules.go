@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"goqmail/internal/cdb"
+	"goqmail/internal/newfile"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/tcprules"
@@ -21,27 +22,27 @@ func Tcprules(p *prog.Process) int {
 		return p.Die(exitFail, "tcprules: fatal: unable to read input: file descriptor not open")
 	}
 	name, tmp := p.Args[1], p.Args[2]
-	b, err := create(sys.Cwd(), tmp, name)
+	b, err := newfile.CreateCDB(sys.Cwd(), tmp, name)
 	if err != nil {
 		return g.fatal(exitFail, "unable to create "+tmp, err)
 	}
 	source, err := p.FD(0).ReadAll(maxSource)
 	if err != nil {
-		b.abandon()
+		b.Abandon()
 		return g.fatal(exitFail, "unable to read input", err)
 	}
-	if err := tcprules.Compile(source, b.put); err != nil {
-		b.abandon()
+	if err := tcprules.Compile(source, b.Put); err != nil {
+		b.Abandon()
 		var bad *tcprules.LineError
 		if errors.As(err, &bad) {
 			return g.fatal(exitUsage, tcprules.ErrFormat.Error()+": "+untilNUL(bad.Line), nil)
 		}
 		return g.fatal(exitFail, "unable to write to "+tmp, err)
 	}
-	if err := b.finish(); err != nil {
+	if err := b.Finish(); err != nil {
 		return g.fatal(exitFail, "unable to write to "+tmp, err)
 	}
-	if err := b.move(); err != nil {
+	if err := b.Move(); err != nil {
 		return g.fatal(exitFail, "unable to move "+tmp+" to "+name, err)
 	}
 	return 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -126,6 +127,31 @@ func TestFlush(t *testing.T) {
 	c.Replace(strings.NewReader("c\n"), out)
 	if line, _, err := c.Line(); string(line) != "c" || err != nil {
 		t.Errorf("after Replace: %q, %v", line, err)
+	}
+}
+
+// Write adds what fits, and writes what does not at once, in its place.
+func TestWrite(t *testing.T) {
+	out := &writes{}
+	c := NewConn(strings.NewReader("a\n"), out)
+	long := strings.Repeat("2", outSize+1)
+	for _, s := range []string{"0", "1", long, "3", strings.Repeat("4", outSize)} {
+		if n, err := c.Write([]byte(s)); n != len(s) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if want := []string{"01", long, "3"}; !slices.Equal(out.list, want) {
+		t.Errorf("%d writes, want %d", len(out.list), len(want))
+	}
+	c = NewConn(nil, testkit.BrokenPipe(t))
+	var w *WriteError
+	for _, first := range []string{"", "x"} {
+		if err := c.Put(first); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte(long)); !errors.As(err, &w) {
+			t.Errorf("broken output: %v", err)
+		}
 	}
 }
 

@@ -66,6 +66,24 @@ func (c *Conn) Put(parts ...string) error {
 	return nil
 }
 
+// Write adds p as Put does; more than fits is written at once, and not copied.
+func (c *Conn) Write(p []byte) (int, error) {
+	if len(c.pend)+len(p) > outSize {
+		if err := c.Flush(); err != nil {
+			return 0, err
+		}
+	}
+	if len(p) <= outSize {
+		c.pend = append(c.pend, p...)
+		return len(p), nil
+	}
+	n, err := c.out.Write(p)
+	if err != nil {
+		return n, &WriteError{err}
+	}
+	return n, nil
+}
+
 // Flush writes what was put. After an error it is lost.
 func (c *Conn) Flush() error {
 	if len(c.pend) == 0 {

@@ -30,6 +30,7 @@ type Config struct {
 	Attempts int           // how often each server is asked
 	Rotate   bool          // begin at a random server
 	TCP      bool          // ask by TCP only
+	Search   []string      // domains of names without a dot; mail has no such names
 }
 
 // DefaultConfig asks a resolver on this host: what an absent or empty
@@ -43,8 +44,9 @@ func DefaultConfig() Config {
 }
 
 // ParseConfig reads the text of resolv.conf (resolv.conf(5)): the nameserver
-// lines and the options timeout:N, attempts:N, rotate and use-vc. All else is
-// ignored, the search list above all: names in mail are complete.
+// lines, the options timeout:N, attempts:N, rotate and use-vc, and the last
+// search or domain line, which no look-up uses: names in mail are complete.
+// All else is ignored.
 func ParseConfig(text string) Config {
 	c := DefaultConfig()
 	var servers []netip.AddrPort
@@ -58,6 +60,8 @@ func ParseConfig(text string) Config {
 			if ip, ok := parseServer(words[1]); ok && len(servers) < maxServers {
 				servers = append(servers, netip.AddrPortFrom(ip, Port))
 			}
+		case "search", "domain":
+			c.Search = words[1:]
 		case "options":
 			for _, w := range words[1:] {
 				c.option(w)
@@ -156,6 +160,27 @@ func System(cacheIP string) *Resolver {
 		c.Servers = s
 	}
 	return New(c)
+}
+
+// Complete lists what a name that a user typed may mean, in the order to try:
+// one with a dot is complete, another is tried in each domain of the search list
+// and then as it is. local goes before the list of resolv.conf (the value of
+// $LOCALDOMAIN; "" for none).
+func (r *Resolver) Complete(host, local string) []string {
+	for i := 0; i < len(host); i++ {
+		if host[i] == '.' {
+			return []string{host}
+		}
+	}
+	search := r.config.Search
+	if list := fields(local); len(list) > 0 {
+		search = list
+	}
+	var out []string
+	for _, domain := range search {
+		out = append(out, host+"."+domain)
+	}
+	return append(out, host)
 }
 
 // splitLines cuts text at each LF; comments, from # or ; at a line's start,

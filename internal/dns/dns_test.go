@@ -443,21 +443,37 @@ func TestParseConfig(t *testing.T) {
 		text string
 		want Config
 	}{
-		{"", Config{server("127.0.0.1"), 5 * time.Second, 2, false, false}},
-		{"nameserver 192.0.2.1\n", Config{server("192.0.2.1"), 5 * time.Second, 2, false, false}},
-		{"nameserver 192.0.2.1\r\nnameserver\t2001:db8::1\n# nameserver 192.0.2.3\n; x\n#\nsearch a.test\nnameserver junk\nnameserver",
-			Config{server("192.0.2.1", "2001:db8::1"), 5 * time.Second, 2, false, false}},
+		{"", Config{server("127.0.0.1"), 5 * time.Second, 2, false, false, nil}},
+		{"nameserver 192.0.2.1\n", Config{server("192.0.2.1"), 5 * time.Second, 2, false, false, nil}},
+		{"nameserver 192.0.2.1\r\nnameserver\t2001:db8::1\n# nameserver 192.0.2.3\n; x\n#\nsearch a.test b.test\nnameserver junk\nnameserver",
+			Config{server("192.0.2.1", "2001:db8::1"), 5 * time.Second, 2, false, false, []string{"a.test", "b.test"}}},
+		{"search a.test\ndomain\tc.test\nsearch", Config{server("127.0.0.1"), 5 * time.Second, 2, false, false, []string{"c.test"}}},
 		{"nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4\n",
-			Config{server("1.1.1.1", "1.1.1.2", "1.1.1.3"), 5 * time.Second, 2, false, false}},
+			Config{server("1.1.1.1", "1.1.1.2", "1.1.1.3"), 5 * time.Second, 2, false, false, nil}},
 		{"nameserver fe80::1%7\nnameserver fe80::1%nosuchif\noptions timeout:1 attempts:3 rotate\noptions use-vc ndots:3",
-			Config{server("fe80::1%7"), time.Second, 3, true, true}},
-		{"options timeout:99 attempts:99", Config{server("127.0.0.1"), 30 * time.Second, 5, false, false}},
-		{"options timeout:0 attempts:0", Config{server("127.0.0.1"), time.Second, 1, false, false}},
-		{"options timeout:x attempts:", Config{server("127.0.0.1"), 5 * time.Second, 2, false, false}},
+			Config{server("fe80::1%7"), time.Second, 3, true, true, nil}},
+		{"options timeout:99 attempts:99", Config{server("127.0.0.1"), 30 * time.Second, 5, false, false, nil}},
+		{"options timeout:0 attempts:0", Config{server("127.0.0.1"), time.Second, 1, false, false, nil}},
+		{"options timeout:x attempts:", Config{server("127.0.0.1"), 5 * time.Second, 2, false, false, nil}},
 	}
 	for _, tt := range tests {
 		if got := ParseConfig(tt.text); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("ParseConfig(%q) = %+v, want %+v", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestComplete(t *testing.T) {
+	tests := []struct{ host, local, want string }{
+		{"mail", "", "[mail.a.test mail.b.test mail]"},
+		{"mail", " c.test\td.test ", "[mail.c.test mail.d.test mail]"},
+		{"mail.", "c.test", "[mail.]"},
+		{"mail.x", "", "[mail.x]"},
+	}
+	r := New(ParseConfig("search a.test b.test\n"))
+	for _, tt := range tests {
+		if got := fmt.Sprint(r.Complete(tt.host, tt.local)); got != tt.want {
+			t.Errorf("Complete(%q, %q) = %s, want %s", tt.host, tt.local, got, tt.want)
 		}
 	}
 }

@@ -165,3 +165,12 @@ func TestOwner(t *testing.T) {
 		t.Errorf("OwnerSender with VERP = %q", got)
 	}
 }
+
+func TestPermanentExit(t *testing.T) {
+	permanent := map[int]bool{64: true, 65: true, 70: true, 76: true, 77: true, 78: true, 100: true, 112: true}
+	for code := range 256 {
+		if got := PermanentExit(code); got != permanent[code] {
+			t.Errorf("PermanentExit(%d) = %v", code, got)
+		}
+	}
+}

@@ -24,9 +24,10 @@ type Room struct {
 
 // Rooms is the plan.
 var Rooms = map[string]Room{
-	"testkit":          {Tests, "temp queues, fake programs, private namespaces"},
-	"testkit/progtest": {Tests, "runs a program inside the test process"},
-	"floorplan":        {Tests, "this plan"},
+	"testkit":           {Tests, "temp queues, fake programs, private namespaces"},
+	"testkit/progtest":  {Tests, "runs a program inside the test process"},
+	"testkit/queuetest": {Tests, "the queue program in memory"},
+	"floorplan":         {Tests, "this plan"},
 
 	"conf":      {Format, "choices made when the suite is built"},
 	"role":      {Format, "accounts and groups of the suite and what each is for"},
@@ -40,11 +41,16 @@ var Rooms = map[string]Room{
 	"dotqmail":  {Format, ".qmail lines"},
 	"assign":    {Format, "users/assign and users/cdb keys and values"},
 	"cdb":       {Format, "constant databases"},
+	"forwarddb": {Format, "fastforward's databases and mailing lists"},
+	"aliases":   {Format, "Sendmail's alias table and :include: files"},
 	"tcpenv":    {Format, "TCP* environment variables"},
 	"tcprules":  {Format, "tcpserver's rules"},
 	"netstring": {Format, "netstrings, QMTP and QMQP"},
 	"tai64n":    {Format, "TAI64N time stamps"},
+	"utmp":      {Format, "who is logged in where"},
 	"sendlog":   {Format, "the log lines of qmail-send"},
+	"syslogmsg": {Format, "what splogger makes of them"},
+	"matchlog":  {Format, "the lines of matchup"},
 
 	"sys":         {System, "files, descriptors, locks, time limits"},
 	"sys/child":   {System, "key: start a program"},
@@ -57,58 +63,87 @@ var Rooms = map[string]Room{
 
 	"accounts":  {Service, "numbers of the suite's own users and groups"},
 	"control":   {Service, "control files"},
+	"newfile":   {Service, "makes a file that replaces another for good"},
 	"qq":        {Service, "runs the queue program"},
 	"trigger":   {Service, "lock/trigger"},
 	"tcpto":     {Service, "lock/tcpto"},
 	"rcpthosts": {Service, "rcpthosts and morercpthosts.cdb"},
 	"maildir":   {Service, "deliver into a Maildir, list it"},
-	"mbox":      {Service, "add to an mbox"},
+	"mbox":      {Service, "add to an mbox, take one apart"},
 	"dns":       {Service, "the suite's only resolver"},
 	"ident":     {Service, "asks who opened a connection (RFC 1413)"},
+	"feed":      {Service, "runs a command with lines before a message"},
+	"ucspi":     {Service, "names and ports for tcpserver and tcpclient"},
 	"commands":  {Service, "command lines of network protocols"},
 	"spawn":     {Service, "the engine of both spawners"},
 	"worker":    {Service, "a program that stays for several jobs"},
 	"workers":   {Service, "keeps such programs"},
+	"auth":      {Service, "who may log in: users/passwords, /etc/shadow, password hashes"},
+	"tree":      {Service, "makes the queue, the configuration directories and a first configuration"},
 
-	"start":      {Program, "qmail-start"},
-	"send":       {Program, "qmail-send"},
-	"lspawn":     {Program, "qmail-lspawn"},
-	"rspawn":     {Program, "qmail-rspawn"},
-	"clean":      {Program, "qmail-clean"},
-	"enqueue":    {Program, "qmail-queue"},
-	"local":      {Program, "qmail-local"},
-	"remote":     {Program, "qmail-remote"},
-	"getpw":      {Program, "qmail-getpw"},
-	"smtpd":      {Program, "qmail-smtpd"},
-	"popup":      {Program, "qmail-popup"},
-	"pop3d":      {Program, "qmail-pop3d"},
-	"qmtpd":      {Program, "qmail-qmtpd"},
-	"qmqpd":      {Program, "qmail-qmqpd"},
-	"qmqpc":      {Program, "qmail-qmqpc"},
-	"inject":     {Program, "qmail-inject"},
-	"mailtools":  {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt, predate, datemail, maildir2mbox"},
-	"cdbtools":   {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
-	"queuetools": {Program, "qmail-qread, qmail-qstat, qmail-tcpto, qmail-tcpok"},
-	"showctl":    {Program, "qmail-showctl"},
-	"splogger":   {Program, "splogger"},
-	"multilog":   {Program, "multilog"},
-	"setuidgid":  {Program, "setuidgid"},
-	"tcpserver":  {Program, "tcpserver"},
-	"tcpident":   {Program, "tcp-env"},
-	"setup":      {Program, "install: setup, check, config"},
+	"start":        {Program, "qmail-start"},
+	"send":         {Program, "qmail-send"},
+	"lspawn":       {Program, "qmail-lspawn"},
+	"rspawn":       {Program, "qmail-rspawn"},
+	"clean":        {Program, "qmail-clean"},
+	"enqueue":      {Program, "qmail-queue"},
+	"local":        {Program, "qmail-local"},
+	"remote":       {Program, "qmail-remote"},
+	"getpw":        {Program, "qmail-getpw"},
+	"smtpd":        {Program, "qmail-smtpd"},
+	"popup":        {Program, "qmail-popup"},
+	"pop3d":        {Program, "qmail-pop3d"},
+	"qmtpd":        {Program, "qmail-qmtpd"},
+	"qmqpd":        {Program, "qmail-qmqpd"},
+	"qmqpc":        {Program, "qmail-qmqpc"},
+	"inject":       {Program, "qmail-inject"},
+	"dotforward":   {Program, "dot-forward"},
+	"mbox2maildir": {Program, "mbox2maildir"},
+	"mailtools":    {Program, "sendmail, forward, preline, maildirmake, bouncesaying, condredirect, except, qreceipt, predate, datemail, maildir2mbox, qbiff, maildirwatch, qsmhook"},
+	"cdbtools":     {Program, "qmail-newu, qmail-newmrh, qmail-pw2u, tcprules, tcprulescheck"},
+	"fastforward":  {Program, "fastforward"},
+	"aliastools":   {Program, "newaliases, newinclude, setforward, printforward, setmaillist, printmaillist"},
+	"queuetools":   {Program, "qmail-qread, qmail-qstat, qmail-tcpto, qmail-tcpok"},
+	"showctl":      {Program, "qmail-showctl"},
+	"splogger":     {Program, "splogger"},
+	"multilog":     {Program, "multilog"},
+	"analog":       {Program, "matchup, its reports and filters"},
+	"setuidgid":    {Program, "setuidgid"},
+	"tcpserver":    {Program, "tcpserver"},
+	"tcpident":     {Program, "tcp-env"},
+	"tcpclient":    {Program, "tcpclient"},
+	"rblsmtpd":     {Program, "rblsmtpd"},
+	"ucspitools":   {Program, "recordio, fixcrio, addcr, delcr, argv0"},
+	"container":    {Program, "qmail-container"},
+	"setup":        {Program, "install: setup, check, config"},
+
+	"checkpassword": {Program, "checkpassword"},
 }
 
 // Keys names, for each key, the packages that may import it. A program without
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
-	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid"},
-	"sys/child": {"sys/creds", "qq", "workers", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "tcpserver", "tcpident", "setuidgid", "multilog", "popup"},
-	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup"},
+	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid", "checkpassword"},
+	"sys/child": {"sys/creds", "qq", "workers", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "fastforward", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "container", "checkpassword", "tcpclient", "rblsmtpd", "ucspitools"},
+	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup", "ucspi", "tcpclient"},
+}
+
+// Modules names the modules of others that non-test code may import, by the
+// import path that they begin with, and which packages may; nil: those of floor 2.
+var Modules = map[string][]string{
+	"golang.org/x/sys/unix":           nil,
+	"golang.org/x/net/dns/dnsmessage": {"dns"},
+	"github.com/go-crypt/x/":          {"auth"}, // password hashes
+}
+
+// Linked names the binaries that link one of Modules which is not everybody's.
+var Linked = map[string][]string{
+	"github.com/go-crypt/x/": {"checkpassword"},
 }
 
 // Light are the binaries that run once for each message or delivery and so link
 // none of Heavy; qmail-remote may link what a network client needs.
-var Light = []string{"qmail-queue", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-remote", "qmail-inject", "sendmail"}
+var Light = []string{"qmail-queue", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-remote", "qmail-inject", "sendmail", "fastforward"}
 
 // Heavy are the packages that cost start-up time.
 var Heavy = []string{"net", "crypto/tls", "net/http", "crypto/rand", "os/user", "os/exec", "encoding/json", "regexp", "text/template", "log"}

@@ -118,11 +118,19 @@ func wrong(name string, internal bool, pkg, im string) string {
 	if r, ok := Rooms[to]; ok && r.Floor == Tests {
 		return "it is for tests only"
 	}
-	if strings.Contains(strings.SplitN(im, "/", 2)[0], ".") && !strings.HasPrefix(im, "golang.org/x/sys/unix") && im != "golang.org/x/net/dns/dnsmessage" {
-		return "the mail path has no such dependency"
-	}
-	if im == "golang.org/x/net/dns/dnsmessage" && name != "dns" {
-		return "only dns speaks DNS"
+	if strings.Contains(strings.SplitN(im, "/", 2)[0], ".") {
+		known := false
+		for m, holders := range Modules {
+			if !strings.HasPrefix(im, m) {
+				continue
+			}
+			if known = true; holders != nil && !slices.Contains(holders, name) {
+				return "only " + strings.Join(holders, ", ") + " may"
+			}
+		}
+		if !known {
+			return "the suite has no such dependency"
+		}
 	}
 	if !internal {
 		if strings.HasPrefix(pkg, "cmd/") && to != "prog" && (to == "" || Rooms[to].Floor != Program && Rooms[to].Floor != Format) {
@@ -172,6 +180,28 @@ func TestLightBinaries(t *testing.T) {
 		}
 		if slices.Contains(NoSignal, b) && slices.Contains(d, "os/signal") {
 			t.Errorf("%s links os/signal", b)
+		}
+	}
+}
+
+// TestLinked: what a module costs at the start of a program, only the programs
+// that are named pay.
+func TestLinked(t *testing.T) {
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Deps " "}}`, "./cmd/...")
+	cmd.Dir = root
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list ./cmd/...: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		binary, deps, _ := strings.Cut(strings.TrimSpace(line), " ")
+		binary = filepath.Base(binary)
+		for m, allowed := range Linked {
+			links := strings.Contains(" "+deps, " "+m)
+			if links != slices.Contains(allowed, binary) {
+				t.Errorf("%s links %s: %v, floorplan.Linked says otherwise", binary, m, links)
+			}
 		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	Text         // a manual page, document or start script; replaced by setup
 	Data         // a queue file: made once, never truncated
 	FIFO
+	Link // a symbolic link
 )
 
 // An Item is one name of the installed tree.
@@ -34,6 +35,8 @@ type Item struct {
 	Mode   uint32 // twelve permission bits
 	Size   int    // Data: bytes, all zero
 	Source string // Program, Text: file below the build tree
+	Target string // Link: its text
+	SameAs string // Program: the name in Dir of which this is one more (hard) link; "": a file of its own
 }
 
 // Path is the item's name below the home; "" is the home itself.
@@ -61,6 +64,7 @@ func Directories() []Item {
 	for _, d := range [...]string{"bin", "boot", "control", "doc", "man", "users"} {
 		items = append(items, dir(d, role.Owner, 0o755))
 	}
+	items = append(items, bootDirectories()...)
 	for _, kind := range [...]string{"cat", "man"} {
 		for _, s := range ManSections {
 			items = append(items, dir("man/"+kind+s, role.Owner, 0o755))
@@ -125,7 +129,7 @@ type program struct {
 // one, 0700 for root alone, 0711 for programs that the suite starts itself,
 // 0755 for everybody.
 var programs = []program{
-	{"qmail-lspawn", 0o700, false}, {"qmail-start", 0o700, false},
+	{"qmail-lspawn", 0o700, false}, {"qmail-start", 0o700, false}, {"qmail-container", 0o700, false},
 	{"qmail-newu", 0o700, false}, {"qmail-newmrh", 0o700, false},
 	{"qmail-getpw", 0o711, false}, {"qmail-local", 0o711, false}, {"qmail-remote", 0o711, false},
 	{"qmail-rspawn", 0o711, false}, {"qmail-clean", 0o711, false}, {"qmail-send", 0o711, false},
@@ -133,17 +137,32 @@ var programs = []program{
 	{"qmail-inject", 0o755, false}, {"qmail-showctl", 0o755, false}, {"qmail-qread", 0o755, false},
 	{"qmail-qstat", 0o755, false}, {"qmail-tcpto", 0o755, false}, {"qmail-tcpok", 0o755, false},
 	{"qmail-qmtpd", 0o755, false}, {"qmail-qmqpd", 0o755, false}, {"qmail-qmqpc", 0o755, false},
-	{"qmail-smtpd", 0o755, false}, {"qmail-popup", 0o711, false}, {"qmail-pop3d", 0o755, false}, {"sendmail", 0o755, false}, {"tcp-env", 0o755, false},
+	{"qmail-smtpd", 0o755, false}, {"qmail-popup", 0o711, false}, {"checkpassword", 0o711, false}, {"qmail-pop3d", 0o755, false}, {"sendmail", 0o755, false}, {"tcp-env", 0o755, false},
 	{"forward", 0o755, false}, {"preline", 0o755, false}, {"maildirmake", 0o755, false},
 	{"bouncesaying", 0o755, false}, {"condredirect", 0o755, false}, {"except", 0o755, false},
 	{"qreceipt", 0o755, false}, {"predate", 0o755, false}, {"datemail", 0o755, false}, {"mailsubj", 0o755, true},
 	{"maildir2mbox", 0o755, false},
 	{"tcpserver", 0o755, false}, {"tcprules", 0o755, false}, {"tcprulescheck", 0o755, false},
-	{"multilog", 0o755, false}, {"setuidgid", 0o755, false},
+	{"tcpclient", 0o755, false}, {"rblsmtpd", 0o755, false}, {"recordio", 0o755, false}, {"fixcrio", 0o755, false},
+	{"addcr", 0o755, false}, {"delcr", 0o755, false}, {"argv0", 0o755, false},
+	{"fastforward", 0o755, false}, {"newaliases", 0o755, false}, {"newinclude", 0o755, false},
+	{"setforward", 0o755, false}, {"printforward", 0o755, false}, {"setmaillist", 0o755, false}, {"printmaillist", 0o755, false},
+	{"dot-forward", 0o755, false}, {"qbiff", 0o755, false}, {"maildirwatch", 0o755, false}, {"qsmhook", 0o755, false},
+	{"mbox2maildir", 0o755, false},
+	{"elq", 0o755, true}, {"pinq", 0o755, true}, {"qail", 0o755, true},
+	{"multilog", 0o755, false}, {"setuidgid", 0o755, false}, {"matchup", 0o755, false},
 	{"qmail-queue", 0o4711, false}, // last: what feeds the queue is exchanged when all the rest is new
 }
 
-// Programs lists bin, qmail-queue last.
+// links are further names, hard links, of programs that look at how they are
+// called.
+var links = map[string][]string{
+	"matchup": {"zoverall", "zddist", "zdeferrals", "zfailures", "zsuccesses", "zrecipients", "zrhosts", "zrxdelay",
+		"zsenders", "zsendmail", "zsuids", "xqp", "xrecipient", "xsender"},
+}
+
+// Programs lists bin, qmail-queue last, and links right behind what they are
+// names of.
 func Programs() []Item {
 	items := make([]Item, 0, len(programs))
 	for _, p := range programs {
@@ -155,22 +174,11 @@ func Programs() []Item {
 			it.Owner = role.Queue
 		}
 		items = append(items, it)
-	}
-	return items
-}
-
-// bootScripts are the start scripts: how qmail-start is run, one for each
-// default delivery.
-var bootScripts = [...]string{
-	"home", "home+df", "proc", "proc+df", "binm1", "binm1+df", "binm2", "binm2+df", "binm3", "binm3+df",
-	"maildir", "service",
-}
-
-// BootScripts lists boot.
-func BootScripts() []Item {
-	items := make([]Item, 0, len(bootScripts))
-	for _, n := range bootScripts {
-		items = append(items, Item{Dir: "boot", Name: n, Type: Program, Owner: role.Owner, Group: role.Qmail, Mode: 0o755, Source: "boot/" + n})
+		for _, name := range links[p.name] {
+			link := it
+			link.Name, link.SameAs = name, it.Name
+			items = append(items, link)
+		}
 	}
 	return items
 }

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"errors"
 	"strings"
 
 	"goqmail/internal/control"
@@ -128,23 +129,13 @@ func (c *config) loadControls(p *prog.Process) error {
 		return errRead
 	}
 	defer r.Close()
-	hosts := []struct {
-		file, env string
-		mark      string // what stands before the host in an address
-		to        *token822.List
-	}{
-		{"defaultdomain", "QMAILDEFAULTDOMAIN", ".", &c.defaults.Domain},
-		{"defaulthost", "QMAILDEFAULTHOST", "@", &c.defaults.Host},
-		{"plusdomain", "QMAILPLUSDOMAIN", ".", &c.defaults.Plus},
-	}
-	for _, h := range hosts {
-		text, err := setting(r, p.Env, h.file, h.env)
-		if err != nil {
-			return err
-		}
-		if *h.to, err = token822.Parse(text); err != nil {
-			return errParse(h.mark + text)
-		}
+	c.defaults, err = r.AddressDefaults(control.EnvironmentFirst(p.Env.Get))
+	var bad *control.HostError
+	switch {
+	case errors.As(err, &bad):
+		return errParse(bad.Text)
+	case err != nil:
+		return errRead
 	}
 	if c.idhost, err = setting(r, p.Env, "idhost", "QMAILIDHOST"); err != nil {
 		return err

@@ -13,16 +13,6 @@ import (
 	"goqmail/internal/sys/child"
 )
 
-// Exit codes of programs in .qmail files (spec/local.md section 6). Every code
-// that is not listed, and not 0, is temporary.
-const (
-	programStop      = 99 // success, and no more lines
-	programPermanent = 100
-)
-
-// programPermanentToo are the codes of sysexits.h, and 112, that are permanent.
-var programPermanentToo = [...]int{64, 65, 70, 76, 77, 78, 112}
-
 const shell = "/bin/sh"
 
 const crashed = "Aack, child crashed. (#4.3.0)"
@@ -153,19 +143,13 @@ func (d *delivery) program(command string) (stop bool, err error) {
 	if err != nil || st.Crashed() {
 		return false, temporary(crashed)
 	}
-	switch code := st.Code(); code {
-	case 0:
+	switch code := st.Code(); {
+	case code == 0:
 		return false, nil
-	case programStop:
+	case code == dotqmail.ExitStop:
 		return true, nil
-	case programPermanent:
+	case dotqmail.PermanentExit(code):
 		return false, permanent("")
-	default:
-		for _, c := range programPermanentToo {
-			if c == code {
-				return false, permanent("")
-			}
-		}
 	}
 	return false, temporary("")
 }

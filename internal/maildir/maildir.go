@@ -71,12 +71,23 @@ type Deliverer struct {
 
 // name is the unique name of the current delivery at the present time.
 func (d *Deliverer) name() string {
-	b := strconv.AppendInt(nil, d.Now().Unix(), 10)
-	b = strconv.AppendInt(append(b, '.'), int64(d.PID), 10)
+	seq := ""
 	if n := d.count - 1; n > 0 {
-		b = strconv.AppendInt(append(b, '_'), int64(n), 10)
+		seq = strconv.Itoa(n)
 	}
-	return string(appendHost(append(b, '.'), d.Host))
+	return Name(d.Now().Unix(), d.PID, seq, d.Host)
+}
+
+// Name is a unique name: TIME.PID_SEQ.HOST, without _SEQ if that is empty. It is
+// unique if the process has not used the seq before at that time; a seq has no
+// dot, slash or colon.
+func Name(t int64, pid int, seq, host string) string {
+	b := strconv.AppendInt(nil, t, 10)
+	b = strconv.AppendInt(append(b, '.'), int64(pid), 10)
+	if seq != "" {
+		b = append(append(b, '_'), seq...)
+	}
+	return string(appendHost(append(b, '.'), host))
 }
 
 // appendHost adds the host name in the form that names have it.

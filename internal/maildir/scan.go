@@ -34,15 +34,21 @@ func Clean(dir *sys.Dir, now int64) {
 // another may still come that belongs before it. On an error failed is the
 // subdirectory that cannot be read.
 func Scan(dir *sys.Dir, now int64) (list []Entry, failed string, err error) {
-	for _, sub := range [...]string{New, Cur} {
-		// One at a time: of 100,000 names no second list is kept.
-		err := dir.EachName(sub, func(name string) bool {
-			path := sub + "/" + name
-			// Another reader may have moved or removed it by now.
-			if st, err := dir.Stat(path); name[0] != '.' && err == nil && st.Mtime < now {
-				list = append(list, Entry{path, st.Mtime, st.Size})
+	return scan(dir, now, New, Cur)
+}
+
+// ScanNew is Scan for the messages in new only.
+func ScanNew(dir *sys.Dir, now int64) (list []Entry, failed string, err error) {
+	return scan(dir, now, New)
+}
+
+func scan(dir *sys.Dir, now int64, subs ...string) (list []Entry, failed string, err error) {
+	var paths arena
+	for _, sub := range subs {
+		err := eachFile(dir, sub, func(name string, st sys.Info) {
+			if st.Mtime < now {
+				list = append(list, Entry{paths.join(sub, name), st.Mtime, st.Size})
 			}
-			return true
 		})
 		if err != nil {
 			return nil, sub, err
@@ -55,4 +61,42 @@ func Scan(dir *sys.Dir, now int64) (list []Entry, failed string, err error) {
 		return strings.Compare(a.Name[len(New):], b.Name[len(Cur):])
 	})
 	return list, "", nil
+}
+
+// eachFile calls f with what is in a subdirectory, but for names with a dot in
+// front, one at a time: of 100,000 names no second list is kept.
+func eachFile(dir *sys.Dir, sub string, f func(name string, st sys.Info)) error {
+	in, err := dir.OpenDir(sub)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // read only
+	return in.EachName(".", func(name string) bool {
+		// Another reader may have moved or removed it by now.
+		if st, err := in.Stat(name); name[0] != '.' && err == nil {
+			f(name, st)
+		}
+		return true
+	})
+}
+
+// arenaSize is how many bytes an arena takes from the run-time at once.
+const arenaSize = 32 << 10
+
+// An arena makes strings that stay, many to one piece of memory: a list of
+// 100,000 names takes little more than their bytes.
+type arena struct{ b strings.Builder }
+
+// join is the path of a name in a subdirectory.
+func (a *arena) join(sub, name string) string {
+	n := len(sub) + len("/") + len(name)
+	if a.b.Cap()-a.b.Len() < n {
+		a.b.Reset() // what was made keeps the old piece
+		a.b.Grow(max(n, arenaSize))
+	}
+	start := a.b.Len()
+	_, _ = a.b.WriteString(sub) // a Builder does not fail
+	_ = a.b.WriteByte('/')
+	_, _ = a.b.WriteString(name)
+	return a.b.String()[start:]
 }

@@ -3,6 +3,7 @@ package maildir
 import (
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,4 +90,27 @@ func TestClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	Clean(dir, now) // nothing to do, nothing to say
+}
+
+// TestArena: names stay what they were, however many come after them, and take
+// little more memory than their bytes.
+func TestArena(t *testing.T) {
+	var a arena
+	var list []string
+	names := []string{"", "x", strings.Repeat("n", arenaSize-4), strings.Repeat("long", arenaSize), "1795201397.M1P2.mx.example.org:2,S"}
+	for i := range 200 {
+		list = append(list, a.join("new", names[i%len(names)]))
+	}
+	for i, got := range list {
+		if want := "new/" + names[i%len(names)]; got != want {
+			t.Fatalf("name %d is %.40q, want %.40q", i, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		for range 1000 {
+			a.join("new", names[4])
+		}
+	}); n > 3 {
+		t.Errorf("%v pieces of memory for 1000 names", n)
+	}
 }

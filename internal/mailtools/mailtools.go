@@ -1,8 +1,9 @@
 // Package mailtools holds the small programs that users, their programs and
 // their .qmail files run: sendmail, forward, preline, maildirmake, bouncesaying,
-// condredirect, except, qreceipt, predate, datemail, maildir2mbox. Each has a
-// Run function of its own; what several of them share is on this page and, for
-// queueing a message again, beside Forward.
+// condredirect, except, qreceipt, predate, datemail, maildir2mbox, qbiff,
+// maildirwatch, qsmhook. Each has a Run function of its own; what several of
+// them share is on this page and, for queueing a message again, beside Forward.
+// What the two that show mail on a terminal share is glance.
 //
 // Spec: spec/inject.md sections 7 and 8 (sendmail, predate, datemail),
 // spec/local.md section 12 (the others).

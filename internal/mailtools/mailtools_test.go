@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"goqmail/internal/maildir"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
@@ -336,12 +337,12 @@ func TestMaildirmakeUndone(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
-	failed, err := makeMaildir(name)
+	failed, err := maildir.Make(name)
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
 		t.Fatal(err)
 	}
 	if failed != name || sys.ErrText(err) != "process cannot open more files" {
-		t.Errorf("makeMaildir without descriptors = %q, %v", failed, err)
+		t.Errorf("maildir.Make without descriptors = %q, %v", failed, err)
 	}
 	if _, err := os.Stat(name); !os.IsNotExist(err) {
 		t.Errorf("%s is left behind: %v", name, err)

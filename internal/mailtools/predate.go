@@ -1,12 +1,12 @@
 package mailtools
 
 import (
-	"io"
+	"errors"
 
+	"goqmail/internal/feed"
 	"goqmail/internal/header"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
-	"goqmail/internal/sys/child"
 )
 
 const predateFatal = "predate: fatal: "
@@ -33,62 +33,26 @@ func predate(p *prog.Process, command []string) int {
 	if p.FD(0).WasClosed() { // no message is not an empty one
 		return p.Die(exitTemporary, predateFatal, "unable to copy input: file descriptor not open")
 	}
-	r, w, err := sys.Pipe()
-	if err != nil {
-		return p.Die(exitTemporary, predateFatal, "unable to create pipe: ", sys.ErrText(err))
-	}
-	proc, err := startCommand(p, command, r)
-	_ = r.Close() // a pipe's end that nothing was read from
-	if err != nil {
-		_ = w.Close() // nor written to
-		if noProcess(err) {
-			return p.Die(exitTemporary, predateFatal, "unable to fork: ", sys.ErrText(err))
-		}
-		return p.Die(exitTemporary, predateFatal, "unable to run ", command[0], ": ", sys.ErrText(err))
-	}
 	tz, set := p.Env.Get("TZ")
 	now := p.Now().Unix()
 	line := "Date: " + header.DateLocal(now, sys.ZoneOffset(tz, set, now)) + "\n"
-	if err := feed(w, line, p.FD(0)); err != nil {
-		return abandon(p, proc, w, err)
+	code, err := feed.Run(p, command, line, p.FD(0))
+	var e *feed.Error
+	if !errors.As(err, &e) {
+		return code
 	}
-	_ = w.Close() // a pipe: nothing can be lost here
-	code, ok := waitCommand(p, predateFatal, proc)
-	if !ok {
-		return exitTemporary
+	why := ": " + sys.ErrText(e.Err)
+	switch {
+	case e.Stage == feed.Pipe:
+		return p.Die(exitTemporary, predateFatal, "unable to create pipe", why)
+	case e.Stage == feed.Start && noProcess(e.Err):
+		return p.Die(exitTemporary, predateFatal, "unable to fork", why)
+	case e.Stage == feed.Start:
+		return p.Die(exitTemporary, predateFatal, "unable to run ", command[0], why)
+	case e.Stage == feed.Input:
+		return p.Die(exitTemporary, predateFatal, "unable to copy input", why)
+	case e.Stage == feed.Wait:
+		return p.Die(exitTemporary, predateFatal, "wait failed")
 	}
-	return code
-}
-
-// feed writes first and then all of in to a command that reads w. The command
-// may stop reading; the error is that of reading in.
-func feed(w sys.FD, first string, in io.Reader) error {
-	data := []byte(first)
-	buf := make([]byte, 32<<10)
-	for {
-		if _, err := w.Write(data); err != nil {
-			return nil // it wants no more
-		}
-		n, err := in.Read(buf)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		data = buf[:n]
-	}
-}
-
-// sigTerm is the signal that abandon sends.
-const sigTerm = 15
-
-// abandon ends a command whose input cannot be read to the end. It is killed
-// while its pipe is still open, so that it does not take what it has read for
-// all of the message: qmail-inject would queue it.
-func abandon(p *prog.Process, proc child.Process, w sys.FD, err error) int {
-	_ = proc.Kill(sigTerm) // it may have ended
-	_ = w.Close()          // for one that ignores the signal
-	_, _ = proc.Wait()     // how it ended does not matter any more
-	return p.Die(exitTemporary, predateFatal, "unable to copy input: ", sys.ErrText(err))
+	return p.Die(exitTemporary, predateFatal, "child crashed")
 }

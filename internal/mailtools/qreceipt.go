@@ -68,24 +68,39 @@ func (r *request) field(text []byte) error {
 	return nil
 }
 
+// A lineReader reads lines.
+type lineReader struct{ *bufio.Reader }
+
+// next is the next line with its LF; a last line without LF gets one. At the end
+// it is nil.
+func (r lineReader) next() ([]byte, error) {
+	line, err := r.ReadBytes('\n')
+	switch {
+	case err == nil:
+		return line, nil
+	case err != io.EOF:
+		return nil, err
+	case len(line) == 0:
+		return nil, nil
+	}
+	return append(line, '\n'), nil
+}
+
 // eachField calls f with each field of the header that in begins with, until f
-// returns an error. A last line without LF gets one.
+// returns an error.
 func eachField(in io.Reader, f func(field []byte) error) error {
 	var s header.Splitter
-	lines := bufio.NewReader(in)
+	lines := lineReader{bufio.NewReader(in)}
 	for {
-		line, err := lines.ReadBytes('\n')
-		if err != nil && err != io.EOF {
+		line, err := lines.next()
+		if err != nil {
 			return err
 		}
-		if len(line) == 0 {
+		if line == nil {
 			if field := s.End(); field != nil {
 				return f(field)
 			}
 			return nil
-		}
-		if err == io.EOF {
-			line = append(line, '\n')
 		}
 		field, inBody := s.Line(line)
 		if field != nil {

@@ -1,8 +1,9 @@
-// Package mbox adds to mboxes: files in which each message is a line
-// "From SENDER DATE", the message with lines that look like that one quoted, and
-// an empty line. Writers keep out of each other's way with flock. Append adds a
-// message in place; Extend adds any number by a new file that takes the place of
-// the old one. Spec: spec/local.md sections 6 and 12.
+// Package mbox adds to mboxes and takes them apart: files in which each message
+// is a line "From SENDER DATE", the message with lines that look like that one
+// quoted, and an empty line. Writers keep out of each other's way with flock.
+// Append adds a message in place; Extend adds any number by a new file that takes
+// the place of the old one. A Reader reads an mbox of any Flavour; a Locker takes
+// one for a program that empties it. Spec: spec/local.md sections 6 and 12.
 package mbox
 
 import (

@@ -12,37 +12,41 @@ const (
 	blockSize = 32 << 10 // bytes of a file read at once
 )
 
-// send sends a file. The first lines of the body are sent, or all if lines is
-// wholeBody. A file that cannot be read to its end ends the session: the client
+// send sends a file that had size bytes. The first lines of the body are sent, or
+// all if lines is wholeBody. A message that fits goes out in one write. A file that cannot be read to its end ends the session: the client
 // must not take what it got for the message.
-func (s *session) send(name string, lines int64) error {
+func (s *session) send(name string, size, lines int64) error {
 	// Nobody waits for the writer of a FIFO that somebody put there.
 	fd, err := s.dir.Open(name, sys.ReadOnly|sys.NonBlock, 0)
 	if err != nil {
 		return s.say(answerNoOpen)
 	}
 	defer func() { _ = fd.Close() }() // read only
-	if err := s.say(answerOK); err != nil {
-		return err
+	if s.in == nil {
+		s.in = make([]byte, blockSize)
 	}
 	e := encoder{left: lines}
-	in := make([]byte, blockSize)
-	var out []byte
-	for !e.done {
-		n, err := fd.Read(in)
+	out := append(s.out[:0], answerOK...)
+	for got, end := int64(0), false; !end && !e.done; {
+		n, err := fd.Read(s.in)
 		if err != nil && err != io.EOF {
+			_, _ = s.conn.Write(out) // as C: the client sees an answer that does not end
 			return err
 		}
-		out = e.append(out[:0], in[:n])
-		if err == io.EOF {
-			break
+		// As much as there was at the start, and then less than asked for: no
+		// second read is needed to know that it is all.
+		got += int64(n)
+		end = err == io.EOF || got == size && n < len(s.in)
+		if out = e.append(out, s.in[:n]); len(out) >= blockSize {
+			if _, err := s.conn.Write(out); err != nil {
+				return err
+			}
+			out = out[:0]
 		}
-		if werr := s.say(string(out)); werr != nil {
-			return werr
-		}
-		out = out[:0]
 	}
-	return s.say(string(e.finish(out)))
+	s.out = e.finish(out)
+	_, err = s.conn.Write(s.out)
+	return err
 }
 
 // An encoder turns a message into the rest of an answer to RETR or TOP:

@@ -39,6 +39,7 @@ func Run(p *prog.Process) int {
 // run is Run for whoever is not root.
 func run(p *prog.Process) int {
 	sig.Ignore(sig.PIPE)
+	prog.KeepLean() // of 100,000 messages the list is most of the memory
 	conn := commands.NewConn(
 		sys.Timed{FD: p.FD(0), Limit: timeout},
 		sys.Timed{FD: p.FD(1), Limit: timeout, NotSocket: !p.FD(1).IsSocket()},

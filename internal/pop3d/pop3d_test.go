@@ -131,6 +131,10 @@ func TestFailures(t *testing.T) {
 	if err := s.serve(); err == nil || err == errQuit || err == io.EOF {
 		t.Errorf("serve with an unreadable message = %v", err)
 	}
+	check(t, s.conn.Flush())
+	if want := answerOK + answerOK; out.String() != want {
+		t.Errorf("with an unreadable message: %q, want %q", out.String(), want)
+	}
 	if left(t, dir) != "cur/gone2 cur/stays:2," {
 		t.Errorf("left %s", left(t, dir))
 	}
@@ -141,6 +145,54 @@ func TestFailures(t *testing.T) {
 	if r.Code != exitDone || left(t, dir) != untouched {
 		t.Errorf("answers not taken: exit %d, left %s", r.Code, left(t, dir))
 	}
+}
+
+// TestSizes: messages around the size of a block, and files that are now larger
+// or smaller than they were when they were listed.
+func TestSizes(t *testing.T) {
+	dir := mailbox(t, nil)
+	for _, size := range []int{0, 1, blockSize - 1, blockSize, blockSize + 1, 2 * blockSize, 5*blockSize + 7} {
+		text := strings.Repeat("x\n.", size/3+1)[:size]
+		check(t, os.WriteFile(dir+"/new/a", []byte(text), 0o600))
+		for _, listed := range []int{size, 0, 1, blockSize, size + 1, 3 * blockSize} {
+			var out bytes.Buffer
+			s := newSession(t, dir, []maildir.Entry{{Name: "new/a", Size: int64(listed)}}, "RETR 1\nRETR 1\n", &out)
+			if err := s.serve(); err != io.EOF {
+				t.Fatal(err)
+			}
+			want := answerOK + string(encode([]byte(text), size+1, wholeBody))
+			if out.String() != want+want {
+				t.Errorf("%d bytes, %d when listed: %d bytes, want %d", size, listed, out.Len(), 2*len(want))
+			}
+		}
+	}
+}
+
+// TestFewWrites: a message that fits is sent in one piece, and lists and long
+// messages in large ones.
+func TestFewWrites(t *testing.T) {
+	dir := mailbox(t, files{{"new/a", strings.Repeat("line\n", 1000)}, {"new/b", strings.Repeat("line\n", 100_000)}})
+	var list []maildir.Entry
+	for i := range 100_000 {
+		list = append(list, maildir.Entry{Name: [...]string{"new/a", "new/b"}[i%2]})
+	}
+	for in, most := range map[string]int{"RETR 1\n": 1, "RETR 2\n": 20, "LIST\n": 40, "UIDL\n": 40} {
+		var out counter
+		if err := newSession(t, dir, list, in, &out).serve(); err != io.EOF {
+			t.Fatal(err)
+		}
+		if out > counter(most) {
+			t.Errorf("%q: %d writes, want at most %d", in, out, most)
+		}
+	}
+}
+
+// A counter counts writes.
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c++
+	return len(p), nil
 }
 
 // newSession is a session with a list of an earlier time.

@@ -40,6 +40,8 @@ type session struct {
 	list    []maildir.Entry
 	deleted []bool // marks of DELE
 	last    int    // highest number given to DELE since the start or RSET
+
+	in, out []byte // of a file; for the client: kept from one answer to the next
 }
 
 // serve runs the client's commands. The error is why the session ended; it is
@@ -73,38 +75,45 @@ func (s *session) stat(commands.Argument) error {
 	return s.say("+OK ", strconv.Itoa(len(s.list)), " ", strconv.FormatInt(bytes, 10), "\r\n")
 }
 
-// size is what LIST says of message i: the bytes of the file, with LF newlines.
-func (s *session) size(i int) string { return strconv.FormatInt(s.list[i].Size, 10) }
+// size adds what LIST says of message i: the bytes of the file, with LF newlines.
+func (s *session) size(b []byte, i int) []byte { return strconv.AppendInt(b, s.list[i].Size, 10) }
 
-// unique is what UIDL says of message i: the part of the name that stays when
+// unique adds what UIDL says of message i: the part of the name that stays when
 // the message moves to cur and when flags change.
-func (s *session) unique(i int) string {
+func (s *session) unique(b []byte, i int) []byte {
 	_, name, _ := strings.Cut(s.list[i].Name, "/")
 	name, _, _ = strings.Cut(name, ":")
-	return name
+	return append(b, name...)
 }
 
 // each says what is told of one message, or of all that are not deleted.
-func (s *session) each(arg string, tell func(i int) string) error {
+func (s *session) each(arg string, tell func(b []byte, i int) []byte) error {
+	line := func(b []byte, i int) []byte {
+		b = append(strconv.AppendInt(b, int64(i)+1, 10), ' ')
+		return append(tell(b, i), "\r\n"...)
+	}
 	if arg != "" {
 		i, _, refusal := s.number(arg)
 		if refusal != "" {
 			return s.say(refusal)
 		}
-		return s.say("+OK ", strconv.Itoa(i+1), " ", tell(i), "\r\n")
+		return s.say("+OK ", string(line(nil, i)))
 	}
-	if err := s.say(answerOK); err != nil {
-		return err
-	}
+	out := append(s.out[:0], answerOK...)
 	for i := range s.list {
 		if s.deleted[i] {
 			continue
 		}
-		if err := s.say(strconv.Itoa(i+1), " ", tell(i), "\r\n"); err != nil {
-			return err
+		if out = line(out, i); len(out) >= blockSize {
+			if _, err := s.conn.Write(out); err != nil {
+				return err
+			}
+			out = out[:0]
 		}
 	}
-	return s.say(answerEnd)
+	s.out = append(out, answerEnd...)
+	_, err := s.conn.Write(s.out)
+	return err
 }
 
 // scan reads the digits at the start of s; a number too large for int64 is the
@@ -169,7 +178,7 @@ func (s *session) top(a commands.Argument) error {
 	if len(after) == len(rest) {
 		lines = wholeBody
 	}
-	return s.send(s.list[i].Name, lines)
+	return s.send(s.list[i].Name, s.list[i].Size, lines)
 }
 
 // quit removes what was deleted and moves what is new to cur:

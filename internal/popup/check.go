@@ -7,7 +7,7 @@ import (
 )
 
 // check runs the subprogram with the client's connection as descriptors 0 and 1
-// and the request on descriptor 3, waits for it, and returns what the client is
+// and the request on descriptor 3 (pipe.FDLogin), waits for it, and returns what the client is
 // told: nothing when the child, and so the session, ended well. The request is
 // wiped.
 func check(p *prog.Process, request []byte) string {

@@ -13,6 +13,7 @@ import (
 
 	"goqmail/internal/address"
 	"goqmail/internal/commands"
+	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sig"
@@ -143,13 +144,11 @@ func (s *session) command(verb string, arg []byte, cut bool) (answer string, las
 	return answerAuthFirst, false
 }
 
-// ask has a name and a password, or digest, checked. The request has the form
-// of checkpassword's descriptor 3: three fields, each ended by a NUL.
+// ask has a name and a password, or digest, checked.
 func (s *session) ask(user, password []byte) string {
+	// Room for all of it, so that no copy of a part stays behind.
 	request := make([]byte, 0, len(user)+len(password)+len(s.stamp)+3)
-	request = append(append(request, user...), 0)
-	request = append(append(request, password...), 0)
-	request = append(append(request, s.stamp...), 0)
+	request = pipe.Login{Name: user, Password: password, Stamp: []byte(s.stamp)}.Append(request)
 	clear(password)
 	return s.check(request)
 }

@@ -5,7 +5,6 @@
 package qmqpd
 
 import (
-	"errors"
 	"time"
 
 	"goqmail/internal/commands"
@@ -15,13 +14,6 @@ import (
 	"goqmail/internal/qq"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sig"
-)
-
-// Exit codes.
-const (
-	exitEnd     = 0   // answered, or the connection ended before
-	exitSyntax  = 100 // the client does not speak QMQP
-	exitTrouble = 111 // trouble here, a length beyond all bounds, or lifetime is over
 )
 
 // lifetime is how long a connection may last.
@@ -37,12 +29,12 @@ func Run(p *prog.Process) int { return run(p, lifetime) }
 // run is Run with another lifetime.
 func run(p *prog.Process, lifetime time.Duration) int {
 	// An unfinished envelope is all that this leaves: nothing is queued.
-	alarm := time.AfterFunc(lifetime, func() { sys.Exit(exitTrouble) })
+	alarm := time.AfterFunc(lifetime, func() { sys.Exit(netstring.ExitTrouble) })
 	defer alarm.Stop()
 	sig.Ignore(sig.PIPE)
 	home, err := sys.Cwd().OpenSearchDir(p.Home)
 	if err != nil {
-		return exitTrouble
+		return netstring.ExitTrouble
 	}
 	_ = home.Close() // only to know that it is there
 	s := &session{
@@ -51,22 +43,7 @@ func run(p *prog.Process, lifetime time.Duration) int {
 		now:   func() int64 { return p.Now().Unix() },
 		queue: qq.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
 	}
-	return exitCode(s.serve())
-}
-
-// A trouble is an error of ours, not of the connection.
-type trouble struct{ error }
-
-// exitCode is what the end of a session means to whoever started the process.
-func exitCode(err error) int {
-	var ours trouble
-	switch {
-	case errors.As(err, &ours), errors.Is(err, netstring.ErrTooLarge):
-		return exitTrouble
-	case errors.Is(err, netstring.ErrSyntax):
-		return exitSyntax
-	}
-	return exitEnd
+	return netstring.ExitCode(s.serve())
 }
 
 // A session is the conversation with one client.
@@ -87,7 +64,7 @@ func (s *session) serve() error {
 	}
 	m, err := s.queue()
 	if err != nil {
-		return trouble{err}
+		return netstring.Trouble{Err: err}
 	}
 	good, err := s.content(m, in.Inner(n))
 	if err != nil {

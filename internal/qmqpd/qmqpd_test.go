@@ -16,16 +16,17 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
+	"goqmail/internal/testkit/queuetest"
 )
 
 // talk runs a session to its end.
-func talk(in io.Reader, q *fakeQueue) (out string, code int) {
+func talk(in io.Reader, q *queuetest.Queue) (out string, code int) {
 	var b bytes.Buffer
 	s := &session{
 		conn: commands.NewConn(in, &b), from: header.NewReceived("QMQP", prog.NewEnv(nil).Get),
-		now: func() int64 { return now }, queue: q.open,
+		now: func() int64 { return now }, queue: q.Open,
 	}
-	code = exitCode(s.serve())
+	code = netstring.ExitCode(s.serve())
 	return b.String(), code
 }
 
@@ -50,24 +51,24 @@ var table = []struct {
 	{"nothing", "", "", 0, ""},
 	{"end inside", "18:3:h", "", 0, ""},
 	{"end before the comma", "18:3:hi\n,3:s@t,3:u@x,", "", 0, ""},
-	{"wrong comma", "18:3:hi\n,3:s@t,3:u@x,;", "", exitSyntax, ""},
-	{"no sender", "3:0:,,", "", exitSyntax, ""},
-	{"not a digit", "5x:", "", exitSyntax, ""},
+	{"wrong comma", "18:3:hi\n,3:s@t,3:u@x,;", "", netstring.ExitSyntax, ""},
+	{"no sender", "3:0:,,", "", netstring.ExitSyntax, ""},
+	{"not a digit", "5x:", "", netstring.ExitSyntax, ""},
 	{"does not fit", "9:3:hi\n,9:", "", 0, ""},
-	{"does not fit, all there", "9:3:hi\n,9:,", "", exitSyntax, ""},
+	{"does not fit, all there", "9:3:hi\n,9:,", "", netstring.ExitSyntax, ""},
 	{"prefix of 100", strings.Repeat("0", 97) + "10:0:,0:,1:u,,", ns("Kok 1795201436 qp 4711"), 0, "F\x00Tu\x00"},
-	{"prefix of 101", strings.Repeat("0", 98) + "10:0:,0:,1:u,,", "", exitSyntax, ""},
-	{"too large", "2000000010:x", "", exitTrouble, ""},
-	{"too large inside", "12:2000000010:x,", "", exitTrouble, ""},
+	{"prefix of 101", strings.Repeat("0", 98) + "10:0:,0:,1:u,,", "", netstring.ExitSyntax, ""},
+	{"too large", "2000000010:x", "", netstring.ExitTrouble, ""},
+	{"too large inside", "12:2000000010:x,", "", netstring.ExitTrouble, ""},
 }
 
 func TestMessages(t *testing.T) {
 	for _, tt := range table {
 		for _, in := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
-			q := &fakeQueue{}
+			q := &queuetest.Queue{}
 			out, code := talk(in, q)
-			if out != tt.out || code != tt.code || q.queued() != tt.queued {
-				t.Errorf("%s: %q, exit %d, queued %q, want %q, %d, %q", tt.name, out, code, q.queued(), tt.out, tt.code, tt.queued)
+			if out != tt.out || code != tt.code || q.Queued() != tt.queued {
+				t.Errorf("%s: %q, exit %d, queued %q, want %q, %d, %q", tt.name, out, code, q.Queued(), tt.out, tt.code, tt.queued)
 			}
 		}
 	}
@@ -75,18 +76,18 @@ func TestMessages(t *testing.T) {
 
 func TestResults(t *testing.T) {
 	in := ns(ns("hi\n"), ns("s"), ns("u"))
-	q := &fakeQueue{result: "Zqq temporary problem (#4.3.0)"}
-	if out, code := talk(strings.NewReader(in), q); out != ns(q.result) || code != exitEnd {
+	q := &queuetest.Queue{Result: "Zqq temporary problem (#4.3.0)"}
+	if out, code := talk(strings.NewReader(in), q); out != ns(q.Result) || code != netstring.ExitEnd {
 		t.Errorf("refused: %q, exit %d", out, code)
 	}
-	if out, code := talk(strings.NewReader(in), &fakeQueue{refuse: sys.ErrTimeout}); out != "" || code != exitTrouble {
+	if out, code := talk(strings.NewReader(in), &queuetest.Queue{Refuse: sys.ErrTimeout}); out != "" || code != netstring.ExitTrouble {
 		t.Errorf("no queue program: %q, exit %d", out, code)
 	}
-	if _, code := talk(iotest.ErrReader(sys.ErrTimeout), &fakeQueue{}); code != exitEnd {
+	if _, code := talk(iotest.ErrReader(sys.ErrTimeout), &queuetest.Queue{}); code != netstring.ExitEnd {
 		t.Errorf("connection lost: exit %d", code)
 	}
-	s := &session{conn: commands.NewConn(strings.NewReader(in), testkit.BrokenPipe(t)), now: func() int64 { return now }, queue: (&fakeQueue{}).open}
-	if code := exitCode(s.serve()); code != exitEnd {
+	s := &session{conn: commands.NewConn(strings.NewReader(in), testkit.BrokenPipe(t)), now: func() int64 { return now }, queue: (&queuetest.Queue{}).Open}
+	if code := netstring.ExitCode(s.serve()); code != netstring.ExitEnd {
 		t.Errorf("answer not taken: exit %d", code)
 	}
 }
@@ -97,7 +98,7 @@ func TestRun(t *testing.T) {
 	h.Control("rcpthosts", "ok.example\n")
 	testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), "0")
 	out, code := runOn(t, h, ns(ns("hi\n"), ns("s@t"), ns("u@x")), "RELAYCLIENT=@y", "DATABYTES=1")
-	if !regexp.MustCompile("^[0-9]+:Kok 1795201436 qp [0-9]+,$").MatchString(out) || code != exitEnd {
+	if !regexp.MustCompile("^[0-9]+:Kok 1795201436 qp [0-9]+,$").MatchString(out) || code != netstring.ExitEnd {
 		t.Errorf("answer %q, exit %d", out, code)
 	}
 	for name, want := range map[string]string{"got/0": received + "hi\n", "got/1": "Fs@t\x00Tu@x\x00\x00"} {
@@ -106,7 +107,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	h.Dir += "/missing"
-	if out, code := runOn(t, h, ns(ns("hi\n"), ns("s@t"))); out != "" || code != exitTrouble {
+	if out, code := runOn(t, h, ns(ns("hi\n"), ns("s@t"))); out != "" || code != netstring.ExitTrouble {
 		t.Errorf("no home: %q, exit %d", out, code)
 	}
 }
@@ -126,10 +127,10 @@ func FuzzSession(f *testing.F) {
 		f.Add(tt.in)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		q := &fakeQueue{}
+		q := &queuetest.Queue{}
 		out, _ := talk(strings.NewReader(in), q)
-		if (q.queued() != "") != strings.HasPrefix(out, "22:Kok ") {
-			t.Fatalf("%q: %q, queued %q", in, out, q.queued())
+		if (q.Queued() != "") != strings.HasPrefix(out, "22:Kok ") {
+			t.Fatalf("%q: %q, queued %q", in, out, q.Queued())
 		}
 	})
 }

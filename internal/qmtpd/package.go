@@ -38,7 +38,7 @@ func (s *session) take() error {
 	}
 	m, err := s.queue()
 	if err != nil {
-		return trouble{err}
+		return netstring.Trouble{Err: err}
 	}
 	_, _ = m.Write(s.conf.from.Append(nil, s.now())) // Close tells
 	tooLarge, err := s.body(m, n)
@@ -185,7 +185,7 @@ func (s *session) recipient(list *netstring.Reader) (rcpt string, why refusal, e
 	ours, err := s.conf.hosts.Match(rcpt)
 	switch {
 	case err != nil:
-		return "", accepted, trouble{err} // not knowing ends the session: the client tries again
+		return "", accepted, netstring.Trouble{Err: err} // not knowing ends the session: the client tries again
 	case !ours:
 		return "", noRelay, nil
 	}

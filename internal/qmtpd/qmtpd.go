@@ -8,7 +8,6 @@
 package qmtpd
 
 import (
-	"errors"
 	"time"
 
 	"goqmail/internal/commands"
@@ -23,13 +22,6 @@ import (
 	"goqmail/internal/sys/sig"
 )
 
-// Exit codes.
-const (
-	exitEnd     = 0   // the connection ended, wherever that was
-	exitSyntax  = 100 // the client does not speak QMTP
-	exitTrouble = 111 // trouble here, a length beyond all bounds, or lifetime is over
-)
-
 // lifetime is how long a connection may last.
 const lifetime = 3600 * time.Second
 
@@ -39,12 +31,12 @@ func Run(p *prog.Process) int { return run(p, lifetime) }
 // run is Run with another lifetime.
 func run(p *prog.Process, lifetime time.Duration) int {
 	// An unfinished envelope is all that this leaves: nothing is queued.
-	alarm := time.AfterFunc(lifetime, func() { sys.Exit(exitTrouble) })
+	alarm := time.AfterFunc(lifetime, func() { sys.Exit(netstring.ExitTrouble) })
 	defer alarm.Stop()
 	sig.Ignore(sig.PIPE)
 	conf, err := readConfig(p.Home, p.Env)
 	if err != nil {
-		return exitTrouble
+		return netstring.ExitTrouble
 	}
 	defer conf.hosts.Close()
 	conn := commands.NewConn(p.FD(0), p.FD(1))
@@ -52,22 +44,7 @@ func run(p *prog.Process, lifetime time.Duration) int {
 		conn: conn, in: netstring.NewReader(conn), conf: conf, now: func() int64 { return p.Now().Unix() },
 		queue: qq.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
 	}
-	return exitCode(s.serve())
-}
-
-// A trouble is an error of ours, not of the connection.
-type trouble struct{ error }
-
-// exitCode is what the end of a session means to whoever started the process.
-func exitCode(err error) int {
-	var ours trouble
-	switch {
-	case errors.As(err, &ours), errors.Is(err, netstring.ErrTooLarge):
-		return exitTrouble
-	case errors.Is(err, netstring.ErrSyntax):
-		return exitSyntax
-	}
-	return exitEnd
+	return netstring.ExitCode(s.serve())
 }
 
 // A config is what control files and environment say, read once at the start.

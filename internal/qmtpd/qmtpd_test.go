@@ -15,6 +15,7 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
+	"goqmail/internal/testkit/queuetest"
 )
 
 // usualHome has an rcpthosts.
@@ -25,7 +26,7 @@ func usualHome(t testing.TB) *testkit.Home {
 }
 
 // talk runs a session to its end.
-func talk(t testing.TB, h *testkit.Home, env []string, in io.Reader, q *fakeQueue) (out string, code int) {
+func talk(t testing.TB, h *testkit.Home, env []string, in io.Reader, q *queuetest.Queue) (out string, code int) {
 	t.Helper()
 	conf, err := readConfig(h.Dir, prog.NewEnv(env))
 	if err != nil {
@@ -34,8 +35,8 @@ func talk(t testing.TB, h *testkit.Home, env []string, in io.Reader, q *fakeQueu
 	defer conf.hosts.Close()
 	var b bytes.Buffer
 	conn := commands.NewConn(in, &b)
-	s := &session{conn: conn, in: netstring.NewReader(conn), conf: conf, now: func() int64 { return now }, queue: q.open}
-	code = exitCode(s.serve())
+	s := &session{conn: conn, in: netstring.NewReader(conn), conf: conf, now: func() int64 { return now }, queue: q.Open}
+	code = netstring.ExitCode(s.serve())
 	return b.String(), code
 }
 
@@ -83,28 +84,28 @@ var table = []struct {
 	{"too large before sender", "DATABYTES=2", pkg("\nabc", "\x00", "v"), ns(netstring.AnswerTooLarge), 0, ""},
 	{"nothing", "", "", "", 0, ""},
 	{"end inside", "", "4:\nhi\n,3:s", "", 0, ""},
-	{"empty message string", "", "0:,", "", exitSyntax, ""},
-	{"bad first byte", "", pkg("hi\n", "s@t", u), "", exitSyntax, ""},
-	{"bad digit", "", "x", "", exitSyntax, ""},
-	{"comma of the message", "", "3:\nhi;", "", exitSyntax, ""},
-	{"comma of the sender", "", "3:\nhi,1:s;", "", exitSyntax, ""},
-	{"comma of a recipient", "", "3:\nhi,1:s,4:1:u;,", "", exitSyntax, ""},
-	{"comma of the recipients", "", "3:\nhi,1:s,4:1:u,;", "", exitSyntax, ""},
-	{"recipient too long for its container", "", "3:\nhi,1:s,4:9:", "", exitSyntax, ""},
-	{"length cut by the container", "", "3:\nhi,1:s,2:11,", "", exitSyntax, ""},
-	{"bad digit of a recipient", "", "3:\nhi,1:s,5:1x:u,,", "", exitSyntax, ""},
-	{"bad package behind a good one", "", pkg("\n", "s", u) + "x", ok, exitSyntax, "Fs\x00Tu@ok.example\x00"},
-	{"length of a message", "", "2000000010:", "", exitTrouble, ""},
+	{"empty message string", "", "0:,", "", netstring.ExitSyntax, ""},
+	{"bad first byte", "", pkg("hi\n", "s@t", u), "", netstring.ExitSyntax, ""},
+	{"bad digit", "", "x", "", netstring.ExitSyntax, ""},
+	{"comma of the message", "", "3:\nhi;", "", netstring.ExitSyntax, ""},
+	{"comma of the sender", "", "3:\nhi,1:s;", "", netstring.ExitSyntax, ""},
+	{"comma of a recipient", "", "3:\nhi,1:s,4:1:u;,", "", netstring.ExitSyntax, ""},
+	{"comma of the recipients", "", "3:\nhi,1:s,4:1:u,;", "", netstring.ExitSyntax, ""},
+	{"recipient too long for its container", "", "3:\nhi,1:s,4:9:", "", netstring.ExitSyntax, ""},
+	{"length cut by the container", "", "3:\nhi,1:s,2:11,", "", netstring.ExitSyntax, ""},
+	{"bad digit of a recipient", "", "3:\nhi,1:s,5:1x:u,,", "", netstring.ExitSyntax, ""},
+	{"bad package behind a good one", "", pkg("\n", "s", u) + "x", ok, netstring.ExitSyntax, "Fs\x00Tu@ok.example\x00"},
+	{"length of a message", "", "2000000010:", "", netstring.ExitTrouble, ""},
 }
 
 func TestPackages(t *testing.T) {
 	h := usualHome(t)
 	for _, tt := range table {
 		for _, in := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
-			q := &fakeQueue{}
+			q := &queuetest.Queue{}
 			out, code := talk(t, h, []string{tt.env}, in, q)
-			if out != tt.out || code != tt.code || q.queued() != tt.queued {
-				t.Errorf("%s: %q, exit %d, queued %q, want %q, %d, %q", tt.name, out, code, q.queued(), tt.out, tt.code, tt.queued)
+			if out != tt.out || code != tt.code || q.Queued() != tt.queued {
+				t.Errorf("%s: %q, exit %d, queued %q, want %q, %d, %q", tt.name, out, code, q.Queued(), tt.out, tt.code, tt.queued)
 			}
 		}
 	}
@@ -129,15 +130,15 @@ func TestBody(t *testing.T) {
 		{"\r12345678\r\n", "12345678\n", "8", false},
 		{"\r1\r\r", "1\r\r", "2", false},
 	} {
-		q := &fakeQueue{}
+		q := &queuetest.Queue{}
 		out, _ := talk(t, h, []string{"DATABYTES=" + tt.limit}, strings.NewReader(pkg(tt.in, "s", "v")), q)
-		body := q.got[0].body.String()
+		body := q.Messages[0].Body.String()
 		if (out == ok) != tt.ok || !tt.ok && out != ns(netstring.AnswerTooLarge) || tt.ok && tt.want != "" && body != received+tt.want {
 			t.Errorf("%q, limit %s: %q, stored %q", tt.in, tt.limit, out, body)
 		}
 	}
 	h.Control("databytes", "3\n")
-	if out, _ := talk(t, h, nil, strings.NewReader(pkg("\n1234", "s", "v")), &fakeQueue{}); out != ns(netstring.AnswerTooLarge) {
+	if out, _ := talk(t, h, nil, strings.NewReader(pkg("\n1234", "s", "v")), &queuetest.Queue{}); out != ns(netstring.AnswerTooLarge) {
 		t.Errorf("control/databytes: %q", out)
 	}
 }
@@ -145,18 +146,18 @@ func TestBody(t *testing.T) {
 func TestResults(t *testing.T) {
 	h := usualHome(t)
 	in := pkg("\nhi\n", "s", "v", "w@x", "z")
-	q := &fakeQueue{result: "Dmail server permanently rejected message (#5.3.0)"}
-	if out, _ := talk(t, h, nil, strings.NewReader(in), q); out != ns(q.result)+refused+ns(q.result) {
+	q := &queuetest.Queue{Result: "Dmail server permanently rejected message (#5.3.0)"}
+	if out, _ := talk(t, h, nil, strings.NewReader(in), q); out != ns(q.Result)+refused+ns(q.Result) {
 		t.Errorf("refused: %q", out)
 	}
-	if out, code := talk(t, h, nil, strings.NewReader(in), &fakeQueue{refuse: sys.ErrTimeout}); out != "" || code != exitTrouble {
+	if out, code := talk(t, h, nil, strings.NewReader(in), &queuetest.Queue{Refuse: sys.ErrTimeout}); out != "" || code != netstring.ExitTrouble {
 		t.Errorf("no queue program: %q, exit %d", out, code)
 	}
-	if _, code := talk(t, h, nil, iotest.ErrReader(sys.ErrTimeout), &fakeQueue{}); code != exitEnd {
+	if _, code := talk(t, h, nil, iotest.ErrReader(sys.ErrTimeout), &queuetest.Queue{}); code != netstring.ExitEnd {
 		t.Errorf("connection lost: exit %d", code)
 	}
 	h.Control("morercpthosts.cdb", "x")
-	if out, code := talk(t, h, nil, strings.NewReader(in), &fakeQueue{}); out != "" || code != exitTrouble {
+	if out, code := talk(t, h, nil, strings.NewReader(in), &queuetest.Queue{}); out != "" || code != netstring.ExitTrouble {
 		t.Errorf("bad morercpthosts.cdb: %q, exit %d", out, code)
 	}
 }
@@ -165,7 +166,7 @@ func TestRun(t *testing.T) {
 	h := usualHome(t)
 	testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), "0")
 	out, code := runOn(t, h, pkg("\rhi\r\n", "s@t", u), "TCPREMOTEIP=1.2.3.4", "TCPREMOTEINFO=joe")
-	if !regexp.MustCompile("^[0-9]+:Kok 1795201436 qp [0-9]+,$").MatchString(out) || code != exitEnd {
+	if !regexp.MustCompile("^[0-9]+:Kok 1795201436 qp [0-9]+,$").MatchString(out) || code != netstring.ExitEnd {
 		t.Errorf("answer %q, exit %d", out, code)
 	}
 	for name, want := range map[string]string{
@@ -178,12 +179,12 @@ func TestRun(t *testing.T) {
 	for _, name := range []string{"databytes", "rcpthosts"} {
 		h := testkit.NewHome(t)
 		testkit.Looping(t, h.Path("control/"+name))
-		if out, code := runOn(t, h, ""); out != "" || code != exitTrouble {
+		if out, code := runOn(t, h, ""); out != "" || code != netstring.ExitTrouble {
 			t.Errorf("%s unreadable: %q, exit %d", name, out, code)
 		}
 	}
 	h.Dir += "/missing"
-	if out, code := runOn(t, h, ""); out != "" || code != exitTrouble {
+	if out, code := runOn(t, h, ""); out != "" || code != netstring.ExitTrouble {
 		t.Errorf("no home: %q, exit %d", out, code)
 	}
 }
@@ -204,10 +205,10 @@ func FuzzSession(f *testing.F) {
 	}
 	h := usualHome(f)
 	f.Fuzz(func(t *testing.T, in string) {
-		q := &fakeQueue{}
+		q := &queuetest.Queue{}
 		out, _ := talk(t, h, nil, strings.NewReader(in), q)
-		if (q.queued() != "") != strings.Contains(out, ok) {
-			t.Fatalf("%q: %q, queued %q", in, out, q.queued())
+		if (q.Queued() != "") != strings.Contains(out, ok) {
+			t.Fatalf("%q: %q, queued %q", in, out, q.Queued())
 		}
 	})
 }

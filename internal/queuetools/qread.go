@@ -2,7 +2,6 @@ package queuetools
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -14,15 +13,19 @@ import (
 	"goqmail/internal/sys"
 )
 
-// maxInfo is the largest info file that is read: its one record is an address.
-const maxInfo = 1 << 16
+// maxRecord is the longest record that is read, in bytes; it is an address. An
+// info file has one, a channel file one for each recipient.
+const maxRecord = 1 << 16
 
-// errBadInfo is the trouble with an info file that does not hold a sender.
-var errBadInfo = errors.New("bad format of info file")
+// A badFormat is the trouble with a file that does not hold what it should.
+type badFormat string
+
+func (b badFormat) Error() string { return "bad format of " + string(b) + " file" }
 
 // qread is one run of qmail-qread.
 type qread struct {
-	dir *sys.Dir // the queue
+	dir *sys.Dir      // the queue
+	in  *bufio.Reader // of the channel file that is being read
 	out *bufio.Writer
 }
 
@@ -35,7 +38,7 @@ func Qread(p *prog.Process) int {
 		return fatal(p, "chdir", err)
 	}
 	defer func() { _ = dir.Close() }() // read only
-	q := &qread{dir: dir, out: bufio.NewWriterSize(p.FD(1), 1<<16)}
+	q := &qread{dir: dir, in: bufio.NewReaderSize(nil, maxRecord), out: bufio.NewWriterSize(p.FD(1), 1<<16)}
 	for split := range conf.Split() {
 		name := string(queue.Info) + "/" + strconv.FormatUint(split, 10)
 		ids, err := q.list(name)
@@ -75,8 +78,8 @@ func (q *qread) message(id queue.ID) {
 	}
 	if err != nil {
 		text := sys.ErrText(err)
-		if err == errBadInfo {
-			text = errBadInfo.Error()
+		if bad, ok := err.(badFormat); ok {
+			text = bad.Error()
 		}
 		q.say("warning: trouble with #", id.String(), ": ", text, "\n")
 	}
@@ -92,13 +95,13 @@ func (q *qread) headline(id queue.ID) error {
 	if err != nil {
 		return err
 	}
-	b, err := q.dir.ReadFile(queue.Info.Path(id), maxInfo)
+	b, err := q.dir.ReadFile(queue.Info.Path(id), maxRecord)
 	if err != nil {
 		return err
 	}
 	sender, ok := queue.ParseInfo(b)
 	if !ok {
-		return errBadInfo
+		return badFormat(queue.Info)
 	}
 	bouncing := ""
 	if _, err := q.dir.Stat(queue.Bounce.Path(id)); err == nil {
@@ -122,13 +125,16 @@ func (q *qread) recipients(id queue.ID, c queue.Channel) error {
 		return err
 	}
 	defer func() { _ = fd.Close() }() // read only
-	in := bufio.NewReader(fd)
+	q.in.Reset(fd)
 	for {
-		b, err := in.ReadBytes(0)
-		if err == io.EOF {
+		b, err := q.in.ReadSlice(0)
+		switch err {
+		case nil:
+		case io.EOF:
 			return nil
-		}
-		if err != nil {
+		case bufio.ErrBufferFull:
+			return badFormat(c.Kind())
+		default:
 			return err
 		}
 		r, _, _ := queue.NextRecord(b)

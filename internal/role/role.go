@@ -59,19 +59,26 @@ type PasswdEntry struct {
 	Name     string
 	UID, GID uint32
 	Home     string
+	Password string // "x" where /etc/shadow has it
+	Shell    string
 }
 
 // ParsePasswd reads one line without its LF. ok is false for a line with fewer
 // than six fields or a number that is not decimal or over 2^32-2. The C library
 // takes a line without a shell, so it is one here.
 func ParsePasswd(line []byte) (e PasswdEntry, ok bool) {
-	var f [6]string
-	if !fields(f[:], line) {
-		return e, false
-	}
-	uid, ok1 := id(f[2])
-	gid, ok2 := id(f[3])
-	return PasswdEntry{Name: f[0], UID: uid, GID: gid, Home: f[5]}, ok1 && ok2 && f[0] != ""
+	f, ok := PasswdFields(line)
+	uid, ok1 := ParseID(f[2])
+	gid, ok2 := ParseID(f[3])
+	return PasswdEntry{Name: f[0], UID: uid, GID: gid, Home: f[5], Password: f[1], Shell: f[6]}, ok && ok1 && ok2 && f[0] != ""
+}
+
+// PasswdFields cuts a line without its LF into the seven fields of a passwd
+// file, whatever is in them. The last may be missing; ok is false for a line
+// with fewer than six.
+func PasswdFields(line []byte) (f [7]string, ok bool) {
+	ok = fields(f[:], line) || fields(f[:6], line)
+	return f, ok
 }
 
 // FindUser returns the first line of passwd whose name is exactly name.
@@ -92,7 +99,7 @@ func FindGroup(group []byte, name string) (gid uint32, ok bool) {
 	eachLine(group, func(line []byte) bool {
 		var f [3]string
 		if named(line, name) && fields(f[:], line) {
-			gid, ok = id(f[2])
+			gid, ok = ParseID(f[2])
 		}
 		return !ok
 	})
@@ -108,7 +115,7 @@ func MemberGroups(group []byte, name string) []uint32 {
 		if !fields(f[:], line) {
 			return true
 		}
-		gid, ok := id(f[2])
+		gid, ok := ParseID(f[2])
 		if ok && member(f[3], name) {
 			out = append(out, gid)
 		}
@@ -174,9 +181,9 @@ func fields(out []string, line []byte) bool {
 	return true
 }
 
-// id reads a decimal user or group number; 2^32-1 means "no id" to the kernel
-// and is refused.
-func id(s string) (uint32, bool) {
+// ParseID reads a decimal user or group number; 2^32-1 means "no id" to the
+// kernel and is refused.
+func ParseID(s string) (uint32, bool) {
 	if s == "" || len(s) > 10 {
 		return 0, false
 	}

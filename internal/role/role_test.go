@@ -20,12 +20,12 @@ func TestFindUser(t *testing.T) {
 		want PasswdEntry
 		ok   bool
 	}{
-		{"root", PasswdEntry{"root", 0, 0, "/root"}, true},
-		{"jo", PasswdEntry{"jo", 12, 13, "/home/jo"}, true},
+		{"root", PasswdEntry{"root", 0, 0, "/root", "x", "/bin/sh"}, true},
+		{"jo", PasswdEntry{"jo", 12, 13, "/home/jo", "x", "/bin/sh"}, true},
 		{"short", PasswdEntry{}, false},
-		{"nosh", PasswdEntry{"nosh", 6, 7, "/n"}, true},
+		{"nosh", PasswdEntry{"nosh", 6, 7, "/n", "x", ""}, true},
 		{"big", PasswdEntry{}, false},
-		{"last", PasswdEntry{"last", 7, 8, "/h"}, true},
+		{"last", PasswdEntry{"last", 7, 8, "/h", "x", "/s"}, true},
 		{"roo", PasswdEntry{}, false},
 		{"", PasswdEntry{}, false},
 	}

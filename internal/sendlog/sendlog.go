@@ -106,13 +106,25 @@ type Info struct {
 
 // Append adds the line.
 func (i Info) Append(b []byte) []byte {
-	return formInfo.line(b, i.ID.String(), strconv.FormatInt(i.Bytes, 10), Escape(i.Sender), number(i.QP), number(i.UID))
+	i.Sender = Escape(i.Sender)
+	return i.AppendRead(b)
+}
+
+// AppendRead adds the line of an Info whose Sender was read from a line, and is
+// written as it was.
+func (i Info) AppendRead(b []byte) []byte {
+	return formInfo.line(b, i.ID.String(), strconv.FormatInt(i.Bytes, 10), i.Sender, number(i.QP), number(i.UID))
 }
 
 // Starting adds the line for the start of a delivery. Deliveries are counted
 // from 1 for the life of a qmail-send; rcpt is the rewritten recipient.
 func Starting(b []byte, delivery uint64, id queue.ID, ch queue.Channel, rcpt string) []byte {
-	return formStarting.line(b, number(delivery), id.String(), ch.String(), Escape(rcpt))
+	return StartingRead(b, delivery, id, ch.String(), Escape(rcpt))
+}
+
+// StartingRead is Starting for fields that were read from a line.
+func StartingRead(b []byte, delivery uint64, id queue.ID, ch, rcpt string) []byte {
+	return formStarting.line(b, number(delivery), id.String(), ch, rcpt)
 }
 
 // A Result is the word for what became of a delivery.

@@ -1,11 +1,10 @@
 package setup
 
 import (
-	"strings"
-
 	"goqmail/internal/address"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
+	"goqmail/internal/tree"
 )
 
 // control opens the control directory, so that config and config-fast write
@@ -29,37 +28,14 @@ func appendControl(d *sys.Dir, name, line string) error {
 	return d.WriteFileDurable(name, "."+name+".tmp", append(b, line+"\n"...), 0o644)
 }
 
-// DefaultDomain is what config puts into defaultdomain: the name without its
-// first label if it has at least three, else the name itself.
-func DefaultDomain(fqdn string) string {
-	if strings.Count(fqdn, ".") < 2 {
-		return fqdn
-	}
-	_, rest, _ := strings.Cut(fqdn, ".")
-	return rest
-}
-
-// PlusDomain is what config puts into plusdomain: the last two labels.
-func PlusDomain(fqdn string) string {
-	dots := 0
-	for i := len(fqdn) - 1; i >= 0; i-- {
-		if fqdn[i] == '.' {
-			if dots++; dots == 2 {
-				return fqdn[i+1:]
-			}
-		}
-	}
-	return fqdn
-}
-
 // putNames writes me, defaultdomain and plusdomain.
 func putNames(p *prog.Process, d *sys.Dir, fqdn string) error {
 	for _, f := range [...]struct{ file, value string }{
-		{"me", fqdn}, {"defaultdomain", DefaultDomain(fqdn)}, {"plusdomain", PlusDomain(fqdn)},
+		{"me", fqdn}, {"defaultdomain", tree.DefaultDomain(fqdn)}, {"plusdomain", tree.PlusDomain(fqdn)},
 	} {
 		p.Say(1, "Putting ", f.value, " into control/", f.file, "...\n")
 		if err := putControl(d, f.file, f.value); err != nil {
-			return step("write", "control/"+f.file, err)
+			return tree.Step("write", "control/"+f.file, err)
 		}
 	}
 	return nil
@@ -68,7 +44,7 @@ func putNames(p *prog.Process, d *sys.Dir, fqdn string) error {
 // configFast writes the control files for a machine whose full name is given.
 func configFast(p *prog.Process, args []string) int {
 	const me = "config-fast"
-	if len(args) != 1 || !plausibleName(args[0]) {
+	if len(args) != 1 || !tree.PlausibleName(args[0]) {
 		return p.Die(exitUsage, me, ": usage: config-fast fully.qualified.host.name")
 	}
 	fqdn := address.Lower(args[0])
@@ -81,7 +57,7 @@ func configFast(p *prog.Process, args []string) int {
 	for _, file := range [...]string{"locals", "rcpthosts"} {
 		if err == nil {
 			p.Say(1, "Putting ", fqdn, " into control/", file, "...\n")
-			err = step("write", "control/"+file, appendControl(d, file, fqdn))
+			err = tree.Step("write", "control/"+file, appendControl(d, file, fqdn))
 		}
 	}
 	if err != nil {
@@ -92,13 +68,34 @@ func configFast(p *prog.Process, args []string) int {
 	return 0
 }
 
-// plausibleName tells whether s could be a host name: no blanks, control bytes
-// or colons, which would be something else in a control file.
-func plausibleName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] >= 127 || s[i] == ':' || s[i] == '#' || s[i] == '@' {
-			return false
+// configure writes the first configuration of a machine, for a start at once:
+// what config-fast writes, how mail is delivered by default, who may relay, and
+// a Maildir for the addresses that every host must have. Each file only where
+// there is none; each that is made is told.
+func configure(p *prog.Process, args []string) int {
+	const me = "configure"
+	if len(args) != 1 || !tree.PlausibleName(args[0]) {
+		return p.Die(exitUsage, me, ": usage: configure fully.qualified.host.name")
+	}
+	in := newInstaller(home(p))
+	if err := in.open(); err != nil {
+		return fatal(p, me, "open", in.Root, err)
+	}
+	var err error
+	if in.Own = sys.Geteuid() == 0; in.Own {
+		if in.IDs, err = tree.Lookup(); err != nil {
+			return fatal(p, me, "", "", err)
 		}
 	}
-	return s != "" && s[0] != '-' && s[0] != '.'
+	say := func(line string) { p.Say(1, line, "\n") }
+	err = in.Names(args[0], say)
+	for _, f := range [...]func(func(string)) error{in.Aliases, in.Delivery, in.Start, in.Rules} {
+		if err == nil {
+			err = f(say)
+		}
+	}
+	if err != nil {
+		return p.Die(exitFatal, me, ": fatal: ", err.Error())
+	}
+	return 0
 }

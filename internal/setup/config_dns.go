@@ -10,6 +10,7 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
+	"goqmail/internal/tree"
 )
 
 // A resolver is what config asks of DNS.
@@ -83,7 +84,7 @@ func (n network) fullName() (string, bool) {
 			continue
 		}
 		name, err := n.dns.PTR(ips[0])
-		return address.Lower(name), err == nil && plausibleName(name)
+		return address.Lower(name), err == nil && tree.PlausibleName(name)
 	}
 	return "", false
 }
@@ -126,7 +127,7 @@ func (n network) configure(p *prog.Process, d *sys.Dir) error {
 	locals := ""
 	for _, ip := range n.addresses(fqdn) {
 		name, err := n.dns.PTR(netip.MustParseAddr(ip))
-		if err != nil || !plausibleName(name) {
+		if err != nil || !tree.PlausibleName(name) {
 			p.Say(1, ip, ": PTR lookup failed. I assume this address has no DNS name.\n")
 			continue
 		}
@@ -138,7 +139,7 @@ func (n network) configure(p *prog.Process, d *sys.Dir) error {
 		"Putting the same names into control/rcpthosts...\n")
 	for _, file := range [...]string{"locals", "rcpthosts"} {
 		if err := d.WriteFileDurable(file, "."+file+".tmp", []byte(locals), 0o644); err != nil {
-			return step("write", "control/"+file, err)
+			return tree.Step("write", "control/"+file, err)
 		}
 	}
 	p.Say(1, "Now qmail will refuse to accept SMTP messages except to those hosts.\n",

@@ -9,13 +9,17 @@ import (
 
 // A link is a name other programs call, and what it should lead to below the
 // home.
-type link struct{ name, target string }
+type link struct {
+	name, target string
+	optional     bool // made only where the target is installed
+}
 
 // links are the names that sendmail-links makes.
 var links = []link{
-	{"/usr/sbin/sendmail", "/bin/sendmail"},
-	{"/usr/lib/sendmail", "/bin/sendmail"},
-	{"/usr/bin/mailq", "/bin/sendmail"},
+	{"/usr/sbin/sendmail", "/bin/sendmail", false},
+	{"/usr/lib/sendmail", "/bin/sendmail", false},
+	{"/usr/bin/mailq", "/bin/sendmail", false},
+	{"/usr/bin/newaliases", "/bin/newaliases", true}, // a null client has no aliases
 }
 
 // dpkgDir has a NAME.list for every Debian package: the files it owns.
@@ -31,6 +35,9 @@ func sendmailLinks(p *prog.Process, _ []string) int {
 	for _, l := range links {
 		if text, err := sys.Cwd().Readlink(dest + l.name); err == nil && text == p.Home+l.target {
 			continue // made before
+		}
+		if _, err := sys.Cwd().Stat(dest + p.Home + l.target); err != nil && l.optional {
+			continue
 		}
 		if pkg := packageOwning(dest, l.name); pkg != "" {
 			return p.Die(exitFatal, me, ": fatal: ", l.name, " belongs to the package ", pkg, "; remove it first")

@@ -16,12 +16,12 @@ const defaultHome = "/var/qmail"
 // maxText is the size in bytes up to which a script or page is read.
 const maxText = 16 << 20
 
-// serviceScript names accounts; the other start scripts leave them to
-// qmail-start.
-const serviceScript = "boot/service"
+// bootDir has the scripts and files that start the suite, below the home and in
+// the build tree. They name accounts.
+const bootDir = "boot"
 
-// serviceAccounts are the words that stand for accounts in serviceScript.
-func serviceAccounts() map[string]string {
+// bootAccounts are the words that stand for accounts in the files of bootDir.
+func bootAccounts() map[string]string {
 	return map[string]string{
 		"qmaild": role.Daemon.Name(), "qmaill": role.Log.Name(), "nofiles": role.Nofiles.Name(),
 	}
@@ -29,18 +29,18 @@ func serviceAccounts() map[string]string {
 
 // literal tells whether the item is installed byte for byte: what go build
 // made, and scripts that find their home by themselves.
-func literal(it hier.Item) bool { return it.Type == hier.Program && it.Dir != "boot" }
+func literal(it hier.Item) bool { return it.Type == hier.Program && top(it.Dir) != bootDir }
 
-// localText is a start script, manual page or document with the home, and in
-// boot/service the accounts, that conf-* name.
+// localText is a start script, manual page or document with the home, and below
+// boot the accounts, that conf-* name.
 func localText(source string) ([]byte, error) {
 	b, err := sys.Cwd().ReadFile(source, maxText)
 	if err != nil {
 		return nil, err
 	}
 	b = bytes.ReplaceAll(b, []byte(defaultHome), []byte(conf.Home()))
-	if source == serviceScript {
-		b = replaceWords(b, serviceAccounts())
+	if top(source) == bootDir {
+		b = replaceWords(b, bootAccounts())
 	}
 	return b, nil
 }

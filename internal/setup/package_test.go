@@ -3,9 +3,11 @@ package setup
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"goqmail/internal/hier"
+	"goqmail/internal/sys"
 )
 
 // buildTree makes a build tree in which every source holds the given word, and
@@ -73,7 +75,7 @@ func leftovers(t *testing.T, root string) []string {
 	return out
 }
 
-func install(root string) error { return (&installer{root: root}).run(false) }
+func install(root string) error { return newInstaller(root).run(whole) }
 
 func TestPackage(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "dest/var/qmail")
@@ -175,8 +177,72 @@ func TestPackageFailureKeepsOldPrograms(t *testing.T) {
 
 func TestQueueOnlyNeedsTheHome(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "none")
-	if err := (&installer{root: root}).run(true); err == nil || err.Error() != "unable to switch to "+root+": file does not exist" {
+	if err := newInstaller(root).run(queueOnly); err == nil || err.Error() != "unable to switch to "+root+": file does not exist" {
 		t.Errorf("error = %v", err)
+	}
+}
+
+// TestSeveralNames: further names of a program are the same file, also over an older
+// tree that has none of them, or has files of its own there; and uninstall
+// takes them away.
+func TestSeveralNames(t *testing.T) {
+	dest := t.TempDir()
+	root := dest + "/var/qmail"
+	names := 0
+	check := func() {
+		t.Helper()
+		for _, it := range hier.Programs() {
+			if it.SameAs == "" {
+				continue
+			}
+			names++
+			a, err := os.Lstat(filepath.Join(root, it.Path()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.Lstat(filepath.Join(root, it.Dir, it.SameAs))
+			if err != nil || !os.SameFile(a, b) {
+				t.Errorf("%s is not %s: %v", it.Path(), it.SameAs, err)
+			}
+		}
+	}
+	for i, word := range []string{"one", "two", "three", "four"} {
+		buildTree(t, word)
+		if i == 2 {
+			for _, it := range hier.Programs() {
+				if it.SameAs != "" {
+					if err := os.Remove(filepath.Join(root, it.Path())); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		if i == 3 {
+			if err := os.Remove(root + "/bin/zoverall"); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(root+"/bin/zoverall", []byte("old"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := install(root); err != nil {
+			t.Fatal(err)
+		}
+		check()
+		if got := contents(t, root); got != word || len(leftovers(t, root)) != 0 {
+			t.Errorf("contents %q, want %q; left %v", got, word, leftovers(t, root))
+		}
+	}
+	if names < 4*14 {
+		t.Errorf("only %d links in four trees", names)
+	}
+	p, done := process(t, []string{"DESTDIR=" + dest}, "uninstall")
+	code := Run(p)
+	if _, errs := done(); code != 0 || errs != "" {
+		t.Errorf("uninstall: exit %d, %q", code, errs)
+	}
+	if _, err := os.Lstat(root + "/bin"); !os.IsNotExist(err) {
+		t.Error("bin is still there")
 	}
 }
 
@@ -260,5 +326,62 @@ func TestNoHardLinks(t *testing.T) {
 	}
 	if names, _ := os.ReadDir(filepath.Join(root, "bin")); len(names) != 0 {
 		t.Errorf("%d programs were installed all the same", len(names))
+	}
+}
+
+// TestParts: a package carries programs and texts, without rights that only its
+// configuration can give; the rest is made on the machine, and both are the
+// whole.
+func TestParts(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "var/qmail")
+	buildTree(t, "one")
+	if err := newInstaller(root).run(packaged); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"queue", "control", "users", "alias"} {
+		if _, err := os.Lstat(filepath.Join(root, dir)); !os.IsNotExist(err) {
+			t.Errorf("a package has %s", dir)
+		}
+	}
+	if st, err := os.Stat(filepath.Join(root, "bin/qmail-queue")); err != nil || st.Mode() != 0o711 {
+		t.Errorf("qmail-queue of a package: %v, %v", st.Mode(), err)
+	}
+	if err := newInstaller(root).run(state); err != nil {
+		t.Fatal(err)
+	}
+	items, err := files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := sys.OpenDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	own, err := installedFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(items []hier.Item) (out []string) {
+		for _, it := range items {
+			out = append(out, it.Path())
+		}
+		slices.Sort(out)
+		return out
+	}
+	if a, b := names(items), names(own); !slices.Equal(a, b) {
+		t.Errorf("the tree has %v, the build tree %v", b, a)
+	}
+	for _, it := range everything(items) {
+		if _, err := os.Lstat(filepath.Join(root, it.Path())); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, args := range [][]string{{"x"}, {"package", "state"}, {"queue-only", ""}, {""}} {
+		p, done := process(t, nil, append([]string{"instpackage"}, args...)...)
+		code := Run(p)
+		if _, errs := done(); code != exitUsage || errs != "instpackage: usage: instpackage [ queue-only | package | state ]\n" {
+			t.Errorf("instpackage %q: exit %d, %q", args, code, errs)
+		}
 	}
 }

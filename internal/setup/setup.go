@@ -13,7 +13,6 @@ import (
 	"goqmail/internal/conf"
 	"goqmail/internal/hier"
 	"goqmail/internal/prog"
-	"goqmail/internal/role"
 	"goqmail/internal/sys"
 )
 
@@ -31,6 +30,8 @@ var commands = map[string]func(*prog.Process, []string) int{
 	"uninstall":        uninstall,
 	"config":           config,
 	"config-fast":      configFast,
+	"configure":        configure,
+	"nullclient":       nullClient,
 	"sendmail-links":   sendmailLinks,
 	"sendmail-unlinks": sendmailUnlinks,
 	"version":          version,
@@ -67,33 +68,6 @@ func fatal(p *prog.Process, name, op, path string, err error) int {
 	return p.Die(exitFatal, name, ": fatal: unable to ", op, " ", path, ": ", sys.ErrText(err))
 }
 
-// ids has the numbers of all owners and groups.
-type ids struct {
-	users  map[role.User]int
-	groups map[role.Group]int
-}
-
-// lookup finds all accounts; the first missing one is the error.
-func lookup() (ids, error) {
-	t := accounts.Open()
-	out := ids{map[role.User]int{}, map[role.Group]int{}}
-	for _, u := range role.Users() {
-		uid, err := t.UID(u)
-		if err != nil {
-			return out, err
-		}
-		out.users[u] = int(uid)
-	}
-	for _, g := range [...]role.Group{role.Qmail, role.Nofiles} {
-		gid, err := t.GID(g)
-		if err != nil {
-			return out, err
-		}
-		out.groups[g] = int(gid)
-	}
-	return out, nil
-}
-
 // documents lists the files of the top that are installed in doc, besides docs/.
 // VERSION tells the administrator what is installed.
 var documents = []string{"README.md", "LICENSE", "VERSION"}
@@ -101,7 +75,7 @@ var documents = []string{"README.md", "LICENSE", "VERSION"}
 // files lists every program and text with its source, in the order in which
 // they are put in place: qmail-queue last.
 func files() ([]hier.Item, error) {
-	items := hier.BootScripts()
+	items := hier.BootFiles()
 	man, err := sys.Cwd().Names("man")
 	if err != nil {
 		return nil, err
@@ -122,6 +96,32 @@ func files() ([]hier.Item, error) {
 		if strings.HasSuffix(name, ".md") {
 			items = append(items, hier.Document(name, "docs/"+name))
 		}
+	}
+	return append(items, hier.Programs()...), nil
+}
+
+// installedFiles lists programs and texts as files does, but the texts are those
+// that the tree at root has: for a tree that came in a package, far from the
+// build tree.
+func installedFiles(root *sys.Dir) ([]hier.Item, error) {
+	items := hier.BootFiles()
+	for _, s := range hier.ManSections {
+		names, err := root.Names("man/man" + s)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if it, ok := hier.ManPage(name); ok && it.Dir == "man/man"+s {
+				items = append(items, it)
+			}
+		}
+	}
+	names, err := root.Names("doc")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		items = append(items, hier.Document(name, name))
 	}
 	return append(items, hier.Programs()...), nil
 }

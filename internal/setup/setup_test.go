@@ -115,17 +115,6 @@ func TestConfigFastRefuses(t *testing.T) {
 	}
 }
 
-func TestDomains(t *testing.T) {
-	tests := []struct{ in, def, plus string }{
-		{"foo", "foo", "foo"}, {"a.b", "a.b", "a.b"}, {"a.b.c", "b.c", "b.c"}, {"a.b.c.d", "b.c.d", "c.d"},
-	}
-	for _, tt := range tests {
-		if d, p := DefaultDomain(tt.in), PlusDomain(tt.in); d != tt.def || p != tt.plus {
-			t.Errorf("%s: defaultdomain %s, plusdomain %s, want %s, %s", tt.in, d, p, tt.def, tt.plus)
-		}
-	}
-}
-
 // zone answers config's questions.
 type zone map[string]string
 
@@ -233,7 +222,19 @@ func TestLinks(t *testing.T) {
 	if err := os.Remove(list); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time nothing is left to do
+	newaliases := filepath.Join(dest, "usr/bin/newaliases")
+	for i := range 3 { // the second time newaliases is there, the third time nothing is left to do
+		if text, err := os.Readlink(newaliases); i == 1 && err == nil {
+			t.Errorf("newaliases, which is not installed, is a link to %s", text)
+		}
+		if bin := filepath.Join(dest, "var/qmail/bin"); i == 1 {
+			if err := os.MkdirAll(bin, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(bin, "newaliases"), nil, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
 		p, done := process(t, env, "sendmail-links")
 		if code := Run(p); code != 0 {
 			_, errs := done()
@@ -242,6 +243,9 @@ func TestLinks(t *testing.T) {
 	}
 	if text, err := os.Readlink(old); text != "/var/qmail/bin/sendmail" || err != nil {
 		t.Errorf("link = %q, %v", text, err)
+	}
+	if text, err := os.Readlink(newaliases); text != "/var/qmail/bin/newaliases" || err != nil {
+		t.Errorf("newaliases: link = %q, %v", text, err)
 	}
 	if st, err := os.Stat(old + ".old"); err != nil || st.Mode()&os.ModeSetuid != 0 || st.Mode().Perm() != 0o755 {
 		t.Errorf("kept file: %v, %v", st, err)
@@ -255,5 +259,8 @@ func TestLinks(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dest, "usr/bin/mailq")); !os.IsNotExist(err) {
 		t.Error("mailq is still there")
+	}
+	if _, err := os.Lstat(newaliases); !os.IsNotExist(err) {
+		t.Error("newaliases is still there")
 	}
 }

@@ -14,9 +14,8 @@ import (
 
 	"goqmail/internal/commands"
 	"goqmail/internal/prog"
-	"goqmail/internal/qq"
-	"goqmail/internal/queue"
 	"goqmail/internal/testkit"
+	"goqmail/internal/testkit/queuetest"
 )
 
 var update = flag.Bool("update", false, "write what the server answers into testdata")
@@ -24,56 +23,13 @@ var update = flag.Bool("update", false, "write what the server answers into test
 // The time of all tests: 20 Nov 2026 19:03:56.
 const now = 1795201436
 
-// A fakeQueue is the queue program in memory.
-type fakeQueue struct {
-	refuse error  // of starting it
-	result string // of each message
-	got    []*fakeMessage
-}
-
-type fakeMessage struct {
-	q        *fakeQueue
-	body     bytes.Buffer
-	envelope []byte
-	failed   bool
-	closed   bool
-}
-
-func (q *fakeQueue) open() (qq.Sink, error) {
-	if q.refuse != nil {
-		return nil, q.refuse
-	}
-	m := &fakeMessage{q: q}
-	q.got = append(q.got, m)
-	return m, nil
-}
-
-func (m *fakeMessage) Write(p []byte) (int, error) {
-	if !m.failed {
-		m.body.Write(p)
-	}
-	return len(p), nil
-}
-
-func (m *fakeMessage) Fail()         { m.failed = true }
-func (m *fakeMessage) From(s string) { m.envelope = queue.AppendSender(m.envelope, s) }
-func (m *fakeMessage) To(r string)   { m.envelope = queue.AppendRecipient(m.envelope, r) }
-func (m *fakeMessage) PID() int      { return 4711 }
-func (m *fakeMessage) Close() string {
-	m.closed = true
-	return queue.Result(map[bool]int{false: 0, true: queue.ExitRead}[m.failed], m.failed, "") + m.q.result
-}
-
-// queued tells whether the queue program would have queued it.
-func (m *fakeMessage) queued() bool { return m.closed && !m.failed && m.q.result == "" }
-
 // localAddrs are our own addresses in tests.
 type localAddrs struct{}
 
 func (localAddrs) Contains(a netip.Addr) bool { return a.IsLoopback() }
 
 // newSession makes a session for a home of the test's own.
-func newSession(t testing.TB, h *testkit.Home, env []string, in io.Reader, out io.Writer, q *fakeQueue) *session {
+func newSession(t testing.TB, h *testkit.Home, env []string, in io.Reader, out io.Writer, q *queuetest.Queue) *session {
 	t.Helper()
 	conf, err := readConfig(h.Dir, prog.NewEnv(env))
 	if err != nil {
@@ -81,7 +37,7 @@ func newSession(t testing.TB, h *testkit.Home, env []string, in io.Reader, out i
 	}
 	return &session{
 		conn: commands.NewConn(in, out), conf: conf, local: localAddrs{},
-		now: func() int64 { return now }, queue: q.open,
+		now: func() int64 { return now }, queue: q.Open,
 	}
 }
 
@@ -90,7 +46,7 @@ type dialog struct {
 	out    string // what the server said
 	writes int    // in how many writes
 	exit   int
-	q      *fakeQueue
+	q      *queuetest.Queue
 }
 
 type counter struct {
@@ -104,7 +60,7 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // talk runs a session to its end.
-func talk(t testing.TB, h *testkit.Home, env []string, in io.Reader, q *fakeQueue) dialog {
+func talk(t testing.TB, h *testkit.Home, env []string, in io.Reader, q *queuetest.Queue) dialog {
 	t.Helper()
 	var out counter
 	s := newSession(t, h, env, in, &out, q)
@@ -161,7 +117,7 @@ func TestDialogs(t *testing.T) {
 					}
 				}
 			}
-			q := &fakeQueue{}
+			q := &queuetest.Queue{}
 			d := talk(t, h, env, strings.NewReader(in.String()), q)
 			if strings.Count(d.out, "\r\n") != strings.Count(d.out, "\n") {
 				t.Errorf("an answer does not end in CR LF: %q", d.out)
@@ -170,9 +126,9 @@ func TestDialogs(t *testing.T) {
 				"server": strings.ReplaceAll(d.out, "\r\n", "\n") + fmt.Sprintf("exit %d\n", d.exit),
 				"queued": "",
 			}
-			for _, m := range q.got {
-				if m.queued() {
-					got["queued"] += fmt.Sprintf("%q\n%s", m.envelope, show(m.body.String()))
+			for _, m := range q.Messages {
+				if m.Queued() {
+					got["queued"] += fmt.Sprintf("%q\n%s", m.Envelope, show(m.Body.String()))
 				}
 			}
 			for i, f := range a.Files {

@@ -18,6 +18,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 	"goqmail/internal/testkit"
+	"goqmail/internal/testkit/queuetest"
 )
 
 const envelope = "MAIL FROM:<a@b>\r\nRCPT TO:<c@ok.example>\r\nDATA\r\n"
@@ -37,13 +38,13 @@ func TestWrites(t *testing.T) {
 		{"many recipients", "MAIL FROM:<a@b>\r\n" + strings.Repeat("RCPT TO:<c@ok.example>\r\n", 300), 2},
 	}
 	for _, tt := range tests {
-		if d := talk(t, h, nil, strings.NewReader(tt.in), &fakeQueue{}); d.writes != tt.writes {
+		if d := talk(t, h, nil, strings.NewReader(tt.in), &queuetest.Queue{}); d.writes != tt.writes {
 			t.Errorf("%s: %d writes, want %d: %q", tt.name, d.writes, tt.writes, d.out)
 		}
 	}
 	// One byte at a time: the same answers.
-	a := talk(t, h, nil, strings.NewReader(envelope+"x\r\n.\r\nQUIT\r\n"), &fakeQueue{})
-	b := talk(t, h, nil, iotest.OneByteReader(strings.NewReader(envelope+"x\r\n.\r\nQUIT\r\n")), &fakeQueue{})
+	a := talk(t, h, nil, strings.NewReader(envelope+"x\r\n.\r\nQUIT\r\n"), &queuetest.Queue{})
+	b := talk(t, h, nil, iotest.OneByteReader(strings.NewReader(envelope+"x\r\n.\r\nQUIT\r\n")), &queuetest.Queue{})
 	if a.out != b.out || a.exit != exitQuit || b.exit != exitQuit {
 		t.Errorf("at once: %q, byte by byte: %q", a.out, b.out)
 	}
@@ -69,25 +70,25 @@ func TestEnds(t *testing.T) {
 		{"bare LF", strings.NewReader(envelope + "x\n.\r\nQUIT\r\n"), taken + "451 See https://cr.yp.to/docs/smtplf.html.\r\n"},
 	}
 	for _, tt := range tests {
-		d := talk(t, h, nil, tt.in, &fakeQueue{})
+		d := talk(t, h, nil, tt.in, &queuetest.Queue{})
 		if d.out != tt.want || d.exit != exitElse {
 			t.Errorf("%s: %q, exit %d, want %q, exit %d", tt.name, d.out, d.exit, tt.want, exitElse)
 		}
-		for _, m := range d.q.got {
-			if m.closed {
+		for _, m := range d.q.Messages {
+			if m.Closed {
 				t.Errorf("%s: the message was finished", tt.name)
 			}
 		}
 	}
 	// A client that does not take our answers: no word about a time limit.
 	for _, in := range []string{"", "QUIT\r\n", "NOOP\r\n", envelope} {
-		s := newSession(t, h, nil, strings.NewReader(in), testkit.BrokenPipe(t), &fakeQueue{})
+		s := newSession(t, h, nil, strings.NewReader(in), testkit.BrokenPipe(t), &queuetest.Queue{})
 		if exit := end(s.conn, s.serve()); exit != exitElse {
 			t.Errorf("%q, answers not taken: exit %d", in, exit)
 		}
 	}
 	var out counter
-	s := newSession(t, h, nil, strings.NewReader(""), writeTimeout{&out}, &fakeQueue{})
+	s := newSession(t, h, nil, strings.NewReader(""), writeTimeout{&out}, &queuetest.Queue{})
 	if exit := end(s.conn, s.serve()); exit != exitElse || out.n != 0 {
 		t.Errorf("time limit for writing: exit %d, %d more writes", exit, out.n)
 	}
@@ -109,12 +110,12 @@ func TestResults(t *testing.T) {
 		{"Xtext", "451 text"},
 	}
 	for _, tt := range tests {
-		d := talk(t, h, nil, strings.NewReader(envelope+"x\r\n.\r\nQUIT\r\n"), &fakeQueue{result: tt.result})
+		d := talk(t, h, nil, strings.NewReader(envelope+"x\r\n.\r\nQUIT\r\n"), &queuetest.Queue{Result: tt.result})
 		if !strings.HasSuffix(d.out, "354 go ahead\r\n"+tt.want+"\r\n221 mx.example\r\n") {
 			t.Errorf("%q: %q, want %q", tt.result, d.out, tt.want)
 		}
 	}
-	d := talk(t, h, nil, strings.NewReader(envelope+"DATA\r\nQUIT\r\n"), &fakeQueue{refuse: sys.ErrTimeout})
+	d := talk(t, h, nil, strings.NewReader(envelope+"DATA\r\nQUIT\r\n"), &queuetest.Queue{Refuse: sys.ErrTimeout})
 	if !strings.HasSuffix(d.out, "250 ok\r\n451 qqt failure (#4.3.0)\r\n503 MAIL first (#5.5.1)\r\n221 mx.example\r\n") {
 		t.Errorf("no queue program: %q", d.out)
 	}
@@ -146,8 +147,8 @@ func TestDatabytes(t *testing.T) {
 		if tt.env != "" {
 			env = append(env, tt.env)
 		}
-		d := talk(t, h, env, strings.NewReader(envelope+tt.body), &fakeQueue{})
-		if d.q.got[0].queued() != tt.ok || strings.Contains(d.out, smtp.AnswerTooLarge+"\r\n") == tt.ok {
+		d := talk(t, h, env, strings.NewReader(envelope+tt.body), &queuetest.Queue{})
+		if d.q.Messages[0].Queued() != tt.ok || strings.Contains(d.out, smtp.AnswerTooLarge+"\r\n") == tt.ok {
 			t.Errorf("databytes %q, %q, %q: %q", tt.file, tt.env, tt.body, d.out)
 		}
 	}
@@ -169,14 +170,14 @@ func TestHops(t *testing.T) {
 		{"after a line with CR", strings.Repeat("\r\r\nReceived: x\r\n", 100), false},
 		{"word cut by a CR", strings.Repeat("Rec\reived: x\r\n", 100), true},
 	} {
-		d := talk(t, h, nil, iotest.HalfReader(strings.NewReader(envelope+tt.body+".\r\n")), &fakeQueue{})
-		if d.q.got[0].queued() != tt.ok || strings.Contains(d.out, smtp.AnswerTooManyHops+"\r\n") == tt.ok {
+		d := talk(t, h, nil, iotest.HalfReader(strings.NewReader(envelope+tt.body+".\r\n")), &queuetest.Queue{})
+		if d.q.Messages[0].Queued() != tt.ok || strings.Contains(d.out, smtp.AnswerTooManyHops+"\r\n") == tt.ok {
 			t.Errorf("%s: %q", tt.name, d.out)
 		}
 	}
 	// The loop is told before the size.
 	h.Control("databytes", "10\n")
-	d := talk(t, h, nil, strings.NewReader(envelope+strings.Repeat("Received: x\r\n", 100)+".\r\n"), &fakeQueue{})
+	d := talk(t, h, nil, strings.NewReader(envelope+strings.Repeat("Received: x\r\n", 100)+".\r\n"), &queuetest.Queue{})
 	if !strings.Contains(d.out, smtp.AnswerTooManyHops) {
 		t.Errorf("loop and size: %q", d.out)
 	}
@@ -196,13 +197,13 @@ func TestLongLines(t *testing.T) {
 		{"MAIL FROM:" + strings.Repeat(" ", 3<<20) + "<a@b>", "555 syntax error (#5.5.4)"},
 		{"MAIL FROM:<a@b> " + x, "250 ok"},
 	} {
-		d := talk(t, h, nil, strings.NewReader(tt.in+"\r\nQUIT\r\n"), &fakeQueue{})
+		d := talk(t, h, nil, strings.NewReader(tt.in+"\r\nQUIT\r\n"), &queuetest.Queue{})
 		if want := "220 mx.example ESMTP\r\n" + tt.want + "\r\n221 mx.example\r\n"; d.out != want {
 			t.Errorf("%.20q...: %q, want %q", tt.in, d.out, want)
 		}
 	}
 	for n, want := range map[int]string{smtp.PathMax: "250 ok\r\n", smtp.PathMax + 1: "555 syntax error (#5.5.4)\r\n"} {
-		d := talk(t, h, nil, strings.NewReader("MAIL FROM:<"+x[:n]+">\r\n"), &fakeQueue{})
+		d := talk(t, h, nil, strings.NewReader("MAIL FROM:<"+x[:n]+">\r\n"), &queuetest.Queue{})
 		if !strings.HasSuffix(d.out, want) {
 			t.Errorf("address of %d bytes: %q", n, d.out)
 		}
@@ -329,16 +330,16 @@ func FuzzSession(f *testing.F) {
 	h.Control("databytes", "50\n")
 	line := regexp.MustCompile(`^[2-5][0-9][0-9][ -][ -~]*$`)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		d := talk(t, h, []string{"RELAYCLIENT=@x"}, bytes.NewReader(in), &fakeQueue{})
+		d := talk(t, h, []string{"RELAYCLIENT=@x"}, bytes.NewReader(in), &queuetest.Queue{})
 		out := strings.TrimSuffix(d.out, "\r\n")
 		for _, l := range strings.Split(out, "\r\n") {
 			if !line.MatchString(l) {
 				t.Errorf("%q: answer %q", in, l)
 			}
 		}
-		for _, m := range d.q.got {
-			if m.queued() && (!bytes.HasPrefix(m.envelope, []byte("F")) || !bytes.Contains(m.envelope, []byte("@x\x00"))) {
-				t.Errorf("%q: envelope %q", in, m.envelope)
+		for _, m := range d.q.Messages {
+			if m.Queued() && (!bytes.HasPrefix(m.Envelope, []byte("F")) || !bytes.Contains(m.Envelope, []byte("@x\x00"))) {
+				t.Errorf("%q: envelope %q", in, m.Envelope)
 			}
 		}
 	})
@@ -350,7 +351,7 @@ func TestMemory(t *testing.T) {
 	h := usualHome(t)
 	allocs := func(lines int) float64 {
 		in := "MAIL FROM:<a@b>\r\nRCPT TO:<c@ok.example>\r\nDATA\r\n" + strings.Repeat("line of a message\r\n", lines) + ".\r\nQUIT\r\n"
-		q := &fakeQueue{}
+		q := &queuetest.Queue{}
 		return testing.AllocsPerRun(2, func() {
 			s := newSession(t, h, nil, strings.NewReader(in), io.Discard, q)
 			s.queue = func() (qq.Sink, error) { return discard{}, nil }
@@ -360,8 +361,8 @@ func TestMemory(t *testing.T) {
 	if small, large := allocs(10), allocs(500000); large > small+20 {
 		t.Errorf("%v allocations for 10 lines, %v for 500000", small, large)
 	}
-	d := talk(t, h, nil, strings.NewReader("MAIL FROM:<a@b>\r\n"+strings.Repeat("RCPT TO:<c@ok.example>\r\n", 5000)+"DATA\r\n.\r\n"), &fakeQueue{})
-	if n := bytes.Count(d.q.got[0].envelope, []byte("Tc@ok.example\x00")); n != 5000 {
+	d := talk(t, h, nil, strings.NewReader("MAIL FROM:<a@b>\r\n"+strings.Repeat("RCPT TO:<c@ok.example>\r\n", 5000)+"DATA\r\n.\r\n"), &queuetest.Queue{})
+	if n := bytes.Count(d.q.Messages[0].Envelope, []byte("Tc@ok.example\x00")); n != 5000 {
 		t.Errorf("%d recipients", n)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"goqmail/internal/queue"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
+	"goqmail/internal/syslogmsg"
+	"goqmail/internal/tai64n"
 )
 
 // Exit codes.
@@ -30,10 +32,6 @@ const (
 	severityWarning = 4
 	severityInfo    = 6
 )
-
-// pieceMax is how many bytes of a line go into one message; a longer line
-// becomes several.
-const pieceMax = 799
 
 // devLog is where the system's logger listens.
 const devLog = "/dev/log"
@@ -107,7 +105,7 @@ func (l *logger) copy(in io.Reader) error {
 // add adds a part of a line, with "?" for what is no printable character.
 func (l *logger) add(b []byte) {
 	for _, c := range b {
-		if len(l.piece) == pieceMax {
+		if len(l.piece) == syslogmsg.PieceMax {
 			l.send()
 		}
 		if c < 32 || c > 126 {
@@ -125,25 +123,18 @@ func (l *logger) endLine() {
 	l.stamp = ""
 }
 
-// send sends the piece:
-//
-//	<PRIORITY>Mmm DD HH:MM:SS TAG: SECONDS.MICROSECONDS TEXT
-//
-// PRIORITY is 8 times the facility plus the severity. The date is that of the
-// local time zone; the seconds are Unix time. In the second and further
-// messages of a line "+" is in place of the blank before TEXT; they have the
-// stamp and severity of the first.
+// send sends the piece, see syslogmsg.Message. The date is that of the local
+// time zone; the seconds are Unix time. The second and further messages of a
+// line have the stamp and severity of the first.
 func (l *logger) send() {
 	now := l.now()
-	mark := byte('+')
-	if l.stamp == "" {
-		mark = ' '
+	more := l.stamp != ""
+	if !more {
 		l.severity = severity(l.piece)
-		micro := strconv.Itoa(1000000 + now.Nanosecond()/1000)
-		l.stamp = strconv.FormatInt(now.Unix(), 10) + "." + micro[1:]
+		l.stamp = tai64n.Decimal{Stamp: tai64n.Stamp{Sec: now.Unix(), Nano: uint32(now.Nanosecond())}, Digits: 6}.String()
 	}
-	b := []byte("<" + strconv.Itoa(l.facility<<3|l.severity) + ">" + l.local(now).Format(time.Stamp) + " " + l.tag + ": " + l.stamp)
-	b = append(append(b, mark), l.piece...)
+	b := syslogmsg.Message{Priority: strconv.Itoa(l.facility<<3 | l.severity), Date: l.local(now).Format(time.Stamp),
+		Tag: l.tag, Stamp: l.stamp, More: more, Text: l.piece}.Append(nil)
 	l.piece = l.piece[:0]
 	l.deliver(b)
 }

@@ -171,13 +171,18 @@ func (l *launcher) start(c *child.Cmd, id creds.ID) error {
 }
 
 // becomeSend executes qmail-send in this process. Descriptors are moved out of
-// the way first, since a pipe may have got the number of another's place.
+// the way first, since a pipe may have got the number of another's place; what
+// was moved is closed at once, as the limit of descriptors may be low.
 func (l *launcher) becomeSend(id creds.ID, kept []sys.FD) error {
 	for i, fd := range l.send {
+		if fd >= sendFDs {
+			continue
+		}
 		moved, err := fd.Dup(sendFDs)
 		if err != nil {
 			return err
 		}
+		_ = fd.Close() // the copy is used
 		l.send[i] = moved
 	}
 	for i, fd := range l.send {

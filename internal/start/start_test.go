@@ -232,6 +232,20 @@ func TestMissingPrograms(t *testing.T) {
 	}
 }
 
+// TestFewDescriptors: 16 are enough for the pipes of all daemons.
+func TestFewDescriptors(t *testing.T) {
+	testkit.InWorld(t, testkit.World{}, func(t *testing.T) {
+		daemons(t)
+		start := testkit.Fake(t, bin+"/qmail-start", "qmail-start")
+		cmd := exec.Command("/bin/sh", "-c", "ulimit -n 16; exec "+start+" ./Maildir/ logger")
+		cmd.Env = env
+		got, err := cmd.CombinedOutput()
+		if want := "to 1, says qmail-lspawn\nto 3, says qmail-rspawn\nto 5, says qmail-clean\nlogged\n"; err != nil || string(got) != want {
+			t.Errorf("log %q, %v, want %q", got, err, want)
+		}
+	})
+}
+
 // TestNotRoot: silence and 111.
 func TestNotRoot(t *testing.T) {
 	testkit.InWorld(t, testkit.World{}, func(t *testing.T) {

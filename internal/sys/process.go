@@ -36,6 +36,17 @@ func Hostname() string {
 	return string(u.Nodename[:n])
 }
 
+// SetName sets the name that ps shows for the process, at most 15 bytes of it,
+// which is otherwise that of the file that was executed. Without /proc it stays.
+func SetName(name string) {
+	fd, err := Cwd().Open("/proc/self/comm", WriteOnly, 0)
+	if err != nil {
+		return
+	}
+	_, _ = fd.WriteString(name) // else it stays as it is
+	_ = fd.Close()              // nothing is kept
+}
+
 // RaiseNoFile raises the soft limit of open descriptors to at least n, as far
 // as the hard limit allows, and returns the soft limit in force.
 func RaiseNoFile(n uint64) uint64 {

@@ -21,6 +21,10 @@ func (fd FD) WasClosed() bool {
 		st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == unix.Mkdev(1, 3)
 }
 
+// ErrWasClosed is what a program that needs its input fails with when WasClosed
+// says so: "file descriptor not open".
+var ErrWasClosed error = &Error{Op: "read", Errno: unix.EBADF}
+
 // ToNull makes the descriptor one of /dev/null for writing.
 func (fd FD) ToNull() error {
 	null, err := Cwd().Open("/dev/null", WriteOnly, 0)

@@ -46,6 +46,9 @@ func TestWasClosed(t *testing.T) {
 	if !FD(9999).ReadyWithin(time.Minute) {
 		t.Error("a closed descriptor lets itself be waited for")
 	}
+	if got := ErrText(ErrWasClosed); got != "file descriptor not open" {
+		t.Errorf("ErrText(ErrWasClosed) = %q", got)
+	}
 	if err := w.ToNull(); err != nil || w.WasClosed() {
 		t.Errorf("ToNull: %v", err)
 	}

@@ -105,7 +105,6 @@ func (t Timed) Write(p []byte) (int, error) {
 	if t.Limit <= 0 {
 		return t.FD.Write(p)
 	}
-	const pipeBuf = 4096
 	done, isSocket := 0, !t.NotSocket
 	mustWait := !isSocket // a socket says by itself when it is full
 	for done < len(p) {

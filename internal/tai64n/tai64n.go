@@ -9,6 +9,8 @@
 //
 // As in daemontools, TAI is taken to be 10 seconds before Unix time for ever:
 // no leap second table is used. Spec: spec/logs.md section 3.
+//
+// The other form of stamps, decimal Unix time, is Decimal.
 package tai64n
 
 // Len is the length of a stamp in bytes, with its "@".

@@ -3,24 +3,19 @@ package tcpserver
 import (
 	"errors"
 	"net/netip"
-	"sync"
+	"strings"
 
 	"goqmail/internal/cdb"
-	"goqmail/internal/dns"
-	"goqmail/internal/ident"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 	"goqmail/internal/tcpenv"
 	"goqmail/internal/tcprules"
+	"goqmail/internal/ucspi"
 )
 
-// A resolver looks up names and addresses; dns.Resolver is one.
-type resolver interface {
-	A(host string) ([]netip.Addr, error)
-	AAAA(host string) ([]netip.Addr, error)
-	PTR(ip netip.Addr) (string, error)
-}
+// A resolver looks up names and addresses.
+type resolver = ucspi.Resolver
 
 // A client is a connection that has been accepted and has no program yet.
 type client struct {
@@ -28,54 +23,12 @@ type client struct {
 	conn tcpenv.Conn
 }
 
-// identify finds out what the options want to know of both ends, all at once.
-// It may take as long as strangers please, up to the time limits of dns and
-// ident.
+// identify finds out what the options want to know of both ends.
 func (s *server) identify(c *client) {
-	var wait sync.WaitGroup
-	look := func(wanted bool, to *tcpenv.Text, f func() tcpenv.Text) {
-		if !wanted {
-			return
-		}
-		wait.Go(func() {
-			defer func() { _ = recover() }() // our bug: then it is not known
-			*to = f()
-		})
-	}
-	look(s.lookLocal, &c.conn.LocalHost, func() tcpenv.Text { return nameOf(s.resolver(), c.conn.Local.Addr(), false) })
-	look(s.lookRemote, &c.conn.RemoteHost, func() tcpenv.Text { return nameOf(s.resolver(), c.conn.Remote.Addr(), s.paranoid) })
-	look(s.askIdent, &c.conn.RemoteInfo, func() tcpenv.Text {
-		info, ok := ident.Ask(c.conn.Local, c.conn.Remote, s.identLimit)
-		return tcpenv.Text{Value: info, Known: ok}
-	})
-	wait.Wait()
-	if !s.lookLocal {
-		c.conn.LocalHost = tcpenv.Known(s.localName)
-	}
-}
-
-// nameOf finds the name of an address; not known if it has none or DNS cannot
-// tell. A paranoid look-up believes only a name that has the address.
-func nameOf(r resolver, ip netip.Addr, paranoid bool) tcpenv.Text {
-	ip = ip.Unmap().WithZone("")
-	name, err := r.PTR(ip)
-	if err != nil || name == "" {
-		return tcpenv.Text{}
-	}
-	if !paranoid {
-		return tcpenv.Known(name)
-	}
-	look := r.AAAA
-	if ip.Is4() {
-		look = r.A
-	}
-	ips, _ := look(name) // without an answer there are none
-	for _, a := range ips {
-		if a.Unmap() == ip {
-			return tcpenv.Known(name)
-		}
-	}
-	return tcpenv.Text{}
+	ucspi.Inquiry{
+		Local: s.lookLocal, LocalName: s.localName, Remote: s.lookRemote, Paranoid: s.paranoid,
+		Ident: s.askIdent, IdentLimit: s.identLimit, Resolver: s.resolver,
+	}.Make(&c.conn)
 }
 
 // decide looks the client up in the rules. The error means that they cannot be
@@ -133,7 +86,7 @@ func environment(base prog.Env, c tcpenv.Conn, vars []string) []string {
 		}
 	}
 	for _, v := range vars {
-		if name, value := cut(v, '='); name != "" {
+		if name, value, _ := strings.Cut(v, "="); name != "" {
 			env.Set(name, value)
 		}
 	}
@@ -149,11 +102,4 @@ func (s *server) newClient(fd sys.FD, peer netip.AddrPort) (*client, error) {
 	c := &client{fd: fd, conn: tcpenv.Conn{Local: local, Remote: peer, As6: s.as6}}
 	c.conn.Interface.Value, c.conn.Interface.Known = sock.ZoneName(peer.Addr())
 	return c, nil
-}
-
-// systemResolver is the resolver for one look-up: resolv.conf is read again, so
-// that changes count at once. $DNSCACHEIP goes before it.
-func systemResolver(env prog.Env) resolver {
-	cacheIP, _ := env.Get("DNSCACHEIP")
-	return dns.System(cacheIP)
 }

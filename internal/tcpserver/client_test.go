@@ -60,28 +60,6 @@ var testZone = zone{
 	a:   map[string]string{"good.test": "192.0.2.9 192.0.2.1 2001:db8::1", "bad.test": "192.0.2.9", "six.test": "2001:db8::7", "both.test": "2001:db8::8 192.0.2.8"},
 }
 
-func TestNameOf(t *testing.T) {
-	tests := []struct {
-		ip       string
-		paranoid bool
-		want     tcpenv.Text
-	}{
-		{"192.0.2.1", false, tcpenv.Known("good.test")},
-		{"::ffff:192.0.2.1", true, tcpenv.Known("good.test")},
-		{"2001:db8::1", true, tcpenv.Known("good.test")},
-		{"192.0.2.2", false, tcpenv.Known("bad.test")},
-		{"192.0.2.2", true, tcpenv.Text{}},
-		{"192.0.2.4", true, tcpenv.Text{}},
-		{"192.0.2.3", false, tcpenv.Text{}},
-		{"192.0.2.5", false, tcpenv.Text{}},
-	}
-	for _, tt := range tests {
-		if got := nameOf(testZone, netip.MustParseAddr(tt.ip), tt.paranoid); got != tt.want {
-			t.Errorf("nameOf(%s, paranoid %v) = %+v, want %+v", tt.ip, tt.paranoid, got, tt.want)
-		}
-	}
-}
-
 func TestLines(t *testing.T) {
 	v4 := tcpenv.Conn{Local: netip.MustParseAddrPort("127.0.0.1:7005"), Remote: netip.MustParseAddrPort("127.0.0.1:47343"), LocalHost: tcpenv.Known("lname")}
 	v6 := tcpenv.Conn{Local: netip.MustParseAddrPort("[::1]:7002"), Remote: netip.MustParseAddrPort("[::1]:54245"),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"goqmail/internal/prog"
+	"goqmail/internal/ucspi"
 )
 
 // usage is what stands after "tcpserver: usage: ".
@@ -128,13 +129,13 @@ func (o *options) value(c byte, v string) (ok bool) {
 	case 'l':
 		o.localName, o.lookLocal = v, false
 	case 'c':
-		o.limit, ok = leading(v)
+		o.limit, ok = ucspi.Leading(v)
 		return ok
 	case 'b':
-		o.backlog, ok = leading(v)
+		o.backlog, ok = ucspi.Leading(v)
 		return ok
 	case 't':
-		n, ok = leading(v)
+		n, ok = ucspi.Leading(v)
 		o.identLimit = time.Duration(n) * time.Second
 		return ok
 	case 'u':
@@ -165,15 +166,4 @@ func id(s string) *uint32 {
 	}
 	v := uint32(n)
 	return &v
-}
-
-// leading reads the digits at the start of s, at most a million of whatever it
-// is; ok is false without any.
-func leading(s string) (n int, ok bool) {
-	const most = 1000000
-	for ; len(s) > 0 && s[0] >= '0' && s[0] <= '9'; s = s[1:] {
-		ok = true
-		n = min(n*10+int(s[0]-'0'), most)
-	}
-	return n, ok
 }

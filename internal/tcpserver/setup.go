@@ -3,12 +3,12 @@ package tcpserver
 import (
 	"errors"
 	"net/netip"
-	"strconv"
 
 	"goqmail/internal/dns"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/creds"
 	"goqmail/internal/sys/sock"
+	"goqmail/internal/ucspi"
 )
 
 // A setupError says why tcpserver cannot start: what stands after
@@ -24,9 +24,9 @@ func unable(what string, err error) error {
 
 // listen makes the listening socket.
 func (o *options) listen(resolver resolver) (sys.FD, error) {
-	port, err := o.portNumber()
-	if err != nil {
-		return -1, err
+	port, ok := ucspi.Port(o.port)
+	if !ok {
+		return -1, setupError("unable to figure out port number for " + o.port)
 	}
 	ip, err := o.address(resolver)
 	if err != nil {
@@ -80,89 +80,14 @@ func (o *options) address(resolver resolver) (netip.Addr, error) {
 	return netip.Addr{}, setupError("temporarily unable to figure out IP address for " + o.host + ": " + err.Error())
 }
 
-// zoned gives a link-local address the number of its interface: that after the
-// % or that of option -I.
+// zoned gives a link-local address its interface: that after the % or that of
+// option -I.
 func (o *options) zoned(ip netip.Addr) (netip.Addr, error) {
-	name := ip.Zone()
-	if name == "" {
-		name = o.netIf
-	}
-	if name == "" || !ip.IsLinkLocalUnicast() || ip.Is4() {
-		return ip, nil
-	}
-	n, err := sock.InterfaceIndex(name)
+	ip, err := ucspi.Zoned(ip, o.netIf)
 	if err != nil {
-		return ip, unable("find interface "+name, err)
+		return ip, setupError(err.Error())
 	}
-	return ip.WithZone(strconv.FormatUint(uint64(n), 10)), nil
-}
-
-// servicesFile names ports.
-const servicesFile = "/etc/services"
-
-// portNumber reads the port: a number or the name of a TCP service. A number
-// that is no port is an error (C took it modulo 65536).
-func (o *options) portNumber() (uint16, error) {
-	if n, err := strconv.ParseUint(o.port, 10, 16); err == nil {
-		return uint16(n), nil
-	}
-	text, err := sys.Cwd().ReadFile(servicesFile, 1<<22)
-	if err == nil {
-		if n, ok := service(string(text), o.port); ok {
-			return n, nil
-		}
-	}
-	return 0, setupError("unable to figure out port number for " + o.port)
-}
-
-// service finds a TCP service by name or alias in the text of services(5).
-func service(text, name string) (port uint16, ok bool) {
-	for len(text) > 0 {
-		line, rest := cut(text, '\n')
-		text = rest
-		line, _ = cut(line, '#')
-		words := fields(line)
-		if len(words) < 2 {
-			continue
-		}
-		number, proto := cut(words[1], '/')
-		n, err := strconv.ParseUint(number, 10, 16)
-		if err != nil || proto != "tcp" {
-			continue
-		}
-		for i, w := range words {
-			if i != 1 && w == name {
-				return uint16(n), true
-			}
-		}
-	}
-	return 0, false
-}
-
-// cut cuts s at the first c.
-func cut(s string, c byte) (before, after string) {
-	for i := 0; i < len(s); i++ {
-		if s[i] == c {
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
-}
-
-// fields cuts a line at blanks and tabs.
-func fields(line string) []string {
-	var out []string
-	start := -1
-	for i := 0; i <= len(line); i++ {
-		blank := i == len(line) || line[i] == ' ' || line[i] == '\t'
-		if !blank && start < 0 {
-			start = i
-		}
-		if blank && start >= 0 {
-			out, start = append(out, line[start:i]), -1
-		}
-	}
-	return out
+	return ip, nil
 }
 
 // drop becomes the user and group of the options, after the port is bound.

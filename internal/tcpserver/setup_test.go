@@ -73,23 +73,6 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-func TestService(t *testing.T) {
-	const text = "# comment\nsmtp\t\t25/tcp\t\tmail # x\ndomain 53/udp\ndomain 53/tcp\nbad x/tcp\nhuge 70000/tcp\nlone\n\nlast 99/tcp alias1 alias2"
-	tests := []struct {
-		name string
-		want uint16
-		ok   bool
-	}{
-		{"smtp", 25, true}, {"mail", 25, true}, {"domain", 53, true}, {"last", 99, true}, {"alias2", 99, true},
-		{"25/tcp", 0, false}, {"x", 0, false}, {"bad", 0, false}, {"huge", 0, false}, {"lone", 0, false}, {"", 0, false}, {"comment", 0, false},
-	}
-	for _, tt := range tests {
-		if got, ok := service(text, tt.name); got != tt.want || ok != tt.ok {
-			t.Errorf("service(%q) = %d, %v, want %d, %v", tt.name, got, ok, tt.want, tt.ok)
-		}
-	}
-}
-
 func TestAddress(t *testing.T) {
 	tests := []struct {
 		host  string

@@ -22,6 +22,7 @@ import (
 	"goqmail/internal/sys/sig"
 	"goqmail/internal/sys/sock"
 	"goqmail/internal/tcprules"
+	"goqmail/internal/ucspi"
 )
 
 // Exit codes; the last two, times 256, also stand in the log for connections
@@ -40,7 +41,8 @@ const acceptPause = time.Second
 type server struct {
 	options
 	p        *prog.Process
-	listener sys.FD
+	sockets  listeners
+	leaving  *sys.Event      // set when nothing more shall be accepted
 	slots    chan struct{}   // an entry for each connection that counts
 	resolver func() resolver // a new one
 	start    func(c *child.Cmd, path string) (child.Process, error)
@@ -64,22 +66,34 @@ func Run(p *prog.Process) int {
 		return complain(p, bad, code)
 	}
 	term := sig.Notify(sig.TERM)
-	l, err := o.listen(systemResolver(p.Env))
+	s, err := setUp(o, p)
+	if err != nil {
+		return p.Die(exitFailed, "tcpserver: fatal: ", err.Error())
+	}
+	return s.run(term)
+}
+
+// setUp does everything up to the first connection. What is listened at comes
+// first: it may need rights that are given up next.
+func setUp(o options, p *prog.Process) (*server, error) {
+	l, err := inherited(p.Env, sys.Getpid())
+	if err == nil && len(l.fds) == 0 {
+		l, err = o.open(ucspi.SystemResolver(p.Env))
+	}
 	if err == nil {
 		err = o.drop()
 	}
 	if err == nil && o.printPort {
-		err = sayPort(p, l)
+		err = sayPort(p, l.fds[0])
 	}
 	if err == nil {
 		err = detach(p)
 	}
 	if err != nil {
-		return p.Die(exitFailed, "tcpserver: fatal: ", err.Error())
+		return nil, err
 	}
 	sys.OneAtATime()
-	s := newServer(o, p, l)
-	return s.run(term)
+	return newServer(o, p, l)
 }
 
 // complain says why the command line is no good.
@@ -123,22 +137,28 @@ func detach(p *prog.Process) error {
 	return nil
 }
 
-func newServer(o options, p *prog.Process, l sys.FD) *server {
+func newServer(o options, p *prog.Process, l listeners) (*server, error) {
+	leaving, err := sys.NewEvent()
+	if err != nil {
+		return nil, unable("create event", err)
+	}
 	s := &server{
-		options: o, p: p, listener: l, slots: make(chan struct{}, o.limit), start: child.StartSearch, wait: child.WaitAny,
-		resolver: func() resolver { return systemResolver(p.Env) },
+		options: o, p: p, sockets: l, leaving: leaving, slots: make(chan struct{}, o.limit), start: child.StartSearch, wait: child.WaitAny,
+		resolver: func() resolver { return ucspi.SystemResolver(p.Env) },
 		pids:     map[int]bool{}, idle: make(chan struct{}),
 	}
 	s.started = sync.NewCond(&s.mu)
 	s.reuse = newReuse(s)
-	return s
+	return s, nil
 }
 
 // run serves until a signal comes; then it waits for the connections that have
 // no program yet, but not after a second signal.
 func (s *server) run(term <-chan sig.Signal) int {
 	s.say(verbose, statusLine(0, s.limit))
-	go s.accept()
+	for _, l := range s.sockets.fds {
+		go s.accept(l)
+	}
 	go s.reap()
 	<-term
 	if !s.close() {
@@ -159,17 +179,21 @@ func (s *server) say(level int, lines ...string) {
 }
 
 // accept takes connections as long as the limit allows; further ones wait in
-// the kernel.
-func (s *server) accept() {
-	for {
+// the kernel. A connection counts only when there is one, so that several
+// sockets share the limit.
+func (s *server) accept(l sys.FD) {
+	for s.await(l) {
 		s.slots <- struct{}{}
-		fd, peer, err := sock.Accept(s.listener)
+		if s.isClosing() {
+			return
+		}
+		fd, peer, err := sock.Accept(l)
 		if err != nil {
 			<-s.slots
 			if s.isClosing() {
 				return
 			}
-			if !sock.Gone(err) {
+			if !sock.Gone(err) && !sys.IsWouldBlock(err) {
 				time.Sleep(acceptPause)
 			}
 			continue
@@ -180,6 +204,13 @@ func (s *server) accept() {
 		}
 		go s.serve(fd, peer)
 	}
+}
+
+// await waits for a connection at a socket; false if the server is closing.
+// An error is left to Accept.
+func (s *server) await(l sys.FD) bool {
+	ready, err := sys.WaitAny([]sys.FD{l, s.leaving.FD()}, []int16{sys.Readable, sys.Readable}, -1)
+	return err != nil || !ready[1]
 }
 
 // open counts a new connection; false if the server is closing.
@@ -206,7 +237,8 @@ func (s *server) close() (idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
-	sock.StopListening(s.listener)
+	s.leaving.Set()
+	s.sockets.stop()
 	return s.busy == 0
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +18,7 @@ import (
 const PeersVariable = "PEERS"
 
 // peerDirs are the parts of usr that are looked at.
-var peerDirs = []string{"/usr/bin", "/usr/sbin", "/usr/lib"}
+var peerDirs = []string{"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/share"}
 
 // Peers returns the directory that PeersVariable names, "" if there is none.
 func Peers() string { return os.Getenv(PeersVariable) }
@@ -43,16 +45,53 @@ func (w *World) keepPeers(k *kept) error {
 	return nil
 }
 
-// showPeers lays the peers' directories over the machine's.
+// sendmailLinks are the names of World.Sendmail, and what they lead to.
+var sendmailLinks = [...]struct{ name, target string }{
+	{"/usr/sbin/sendmail", "/var/qmail/bin/sendmail"},
+	{"/usr/lib/sendmail", "/var/qmail/bin/sendmail"},
+	{"/usr/bin/mailq", "/var/qmail/bin/sendmail"},
+	{"/usr/bin/newaliases", "/var/qmail/bin/newaliases"},
+}
+
+// linksTop is where these links are made.
+const linksTop = "/mnt/.links"
+
+// makeLinks makes the links below linksTop.
+func makeLinks() error {
+	for _, l := range sendmailLinks {
+		dir := linksTop + filepath.Dir(l.name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.Symlink(l.target, linksTop+l.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showPeers lays the peers' directories over the machine's, and above them the
+// sendmail links.
 func (w *World) showPeers(k *kept) error {
+	if w.Sendmail {
+		if err := makeLinks(); err != nil {
+			return err
+		}
+	}
 	for _, d := range peerDirs {
+		var layers []string // without an upper one they can only be read
+		if _, err := os.Stat(linksTop + d); err == nil {
+			layers = append(layers, linksTop+d)
+		}
 		over := Peers() + d
-		if _, ok := k.fds[over]; !ok {
+		if _, ok := k.fds[over]; ok {
+			layers = append(layers, k.path(over))
+		}
+		if len(layers) == 0 {
 			continue
 		}
-		// two layers without an upper one can only be read
-		if err := unix.Mount("overlay", d, "overlay", 0, "lowerdir="+k.path(over)+":"+d); err != nil {
-			return fmt.Errorf("mount an overlay of %s on %s: %w", over, d, err)
+		if err := unix.Mount("overlay", d, "overlay", 0, "lowerdir="+strings.Join(append(layers, d), ":")); err != nil {
+			return fmt.Errorf("mount an overlay of %s on %s: %w", strings.Join(layers, " and "), d, err)
 		}
 	}
 	return nil

@@ -48,3 +48,16 @@ func TestNoPeers(t *testing.T) {
 		}
 	})
 }
+
+// Programs find sendmail where they look for it.
+func TestSendmailLinks(t *testing.T) {
+	peersTree(t)
+	InWorld(t, World{Sendmail: true}, func(t *testing.T) {
+		LookTool(t, "goqmail-peer")
+		for _, l := range sendmailLinks {
+			if to, err := os.Readlink(l.name); to != l.target {
+				t.Errorf("%s is a link to %q (%v)", l.name, to, err)
+			}
+		}
+	})
+}

@@ -29,6 +29,10 @@ type World struct {
 	Tree   string   // an installed tree; a copy of it becomes /var/qmail
 	Empty  bool     // of Tree, leave out the files in control, users and alias
 	Binds  []Bind   // more of the real machine's files
+
+	// Sendmail makes the names that programs send mail with lead to the
+	// suite, as "make sendmail-links" does.
+	Sendmail bool
 }
 
 // A Bind makes a file or directory of the real machine visible in a world. It

@@ -88,7 +88,7 @@ func (g *grouper) list(l List) error {
 			}
 		default:
 			// Two words side by side are two addresses.
-			if k := len(g.addr); k > 0 && t.word() && g.addr[k-1].word() {
+			if k := len(g.addr); k > 0 && t.Word() && g.addr[k-1].Word() {
 				g.part()
 			}
 			g.addr = append(g.addr, t)
@@ -115,7 +115,7 @@ func (g *grouper) bracketed(l List) (n int, err error) {
 	}
 	n--
 	g.out = append(g.out, l[n])
-	return g.pass(l[:n], inPhrase), nil
+	return g.pass(l[:n], Token.InPhrase), nil
 }
 
 // pass moves tokens from the right end of l to out as long as they are wanted,
@@ -132,9 +132,9 @@ func isNot(k Kind) func(Token) bool {
 	return func(t Token) bool { return t.Kind != k }
 }
 
-// inPhrase tells whether t may stand in the display name before "<". A literal
+// InPhrase tells whether t may stand in the display name before "<". A literal
 // may not: it begins an address of its own.
-func inPhrase(t Token) bool {
+func (t Token) InPhrase() bool {
 	switch t.Kind {
 	case Atom, Quoted, Comment, At, Dot:
 		return true
@@ -161,15 +161,15 @@ func (g *grouper) flush() {
 
 // address hands the address that is being read to f and takes the answer.
 func (g *grouper) address() {
-	a := g.f(reversed(g.addr))
+	a := g.f(g.addr.Reversed())
 	for i := len(a) - 1; i >= 0; i-- {
 		g.out = append(g.out, a[i])
 	}
 	g.addr = g.addr[:0]
 }
 
-// reversed returns a new list with the tokens of l from last to first.
-func reversed(l List) List {
+// Reversed returns a new list with the tokens of l from last to first.
+func (l List) Reversed() List {
 	r := make(List, len(l))
 	for i, t := range l {
 		r[len(l)-1-i] = t

@@ -48,9 +48,9 @@ type Token struct {
 	Text string // content without delimiters and backslashes; "" for specials
 }
 
-// word tells whether t can be a part of an address that needs punctuation to
+// Word tells whether t can be a part of an address that needs punctuation to
 // its neighbours: two adjacent words are two addresses.
-func (t Token) word() bool {
+func (t Token) Word() bool {
 	return t.Kind == Atom || t.Kind == Quoted || t.Kind == Literal
 }
 

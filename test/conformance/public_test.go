@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(workerVar) != "" {
 		os.Exit(workerMain())
 	}
+	// Programs of other packages would answer in the suite's place.
+	if err := os.Unsetenv(testkit.PeersVariable); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if err := installed.Remove(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -27,67 +27,33 @@ func TestMain(m *testing.M) {
 
 const (
 	home = "/var/qmail"
-	src  = "/tmp/src" // the project as the new machine's administrator has it
+	src  = testkit.SourcesDir // the project as the new machine's administrator has it
 )
-
-// goEnv asks the machine's go command for a variable, before the world hides
-// the machine.
-func goEnv(t *testing.T, name string) string {
-	t.Helper()
-	out, err := exec.Command("go", "env", name).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
-}
 
 // fresh is a machine without the suite's accounts, with the project's sources,
 // Go and its caches.
 func fresh(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
+	freshWith(t, nil, f)
+}
+
+// freshWith is fresh with more of the real machine's files.
+func freshWith(t *testing.T, more []testkit.Bind, f func(t *testing.T)) {
+	t.Helper()
 	w := testkit.World{Host: "mail.quick.test", Bare: true, Users: []testkit.User{
 		{Name: "ann", UID: 1001, GID: 1001, Home: "/home/ann"},
 	}}
 	if !testkit.Inside() {
-		top, err := filepath.Abs("../..")
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Where the machine keeps these is handed in by the environment.
-		t.Setenv("QUICK_GOROOT", goEnv(t, "GOROOT"))
-		w.Binds = []testkit.Bind{
-			{From: top, To: "/mnt/project"},
-			{From: goEnv(t, "GOCACHE"), To: "/mnt/gocache"},
-			{From: goEnv(t, "GOMODCACHE"), To: "/mnt/gomod"},
-		}
+		w.Binds = more
+		w.AddSources(t, "../..")
 	}
 	testkit.InWorld(t, w, func(t *testing.T) {
-		overlay(t, "/mnt/project", src)
-		overlay(t, "/mnt/gocache", "/tmp/gocache")
-		overlay(t, "/mnt/gomod", "/tmp/gomod")
-		for name, value := range map[string]string{
-			"GOCACHE": "/tmp/gocache", "GOMODCACHE": "/tmp/gomod", "HOME": "/root", "GOFLAGS": "", "MAKEFLAGS": "", "MAKELEVEL": "0",
-			"PATH": os.Getenv("QUICK_GOROOT") + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		} {
-			t.Setenv(name, value)
-		}
+		testkit.UseSources(t)
 		if err := os.MkdirAll("/home/ann", 0o755); err != nil {
 			t.Fatal(err)
 		}
 		f(t)
 	})
-}
-
-// overlay mounts a writable copy of a read-only directory.
-func overlay(t *testing.T, lower, at string) {
-	t.Helper()
-	scratch := filepath.Join("/tmp/overlay", filepath.Base(at))
-	for _, d := range []string{at, scratch + "/up", scratch + "/work"} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(t, "/", "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+lower+",upperdir="+scratch+"/up,workdir="+scratch+"/work", at)
 }
 
 // run runs a command and returns what it printed and its exit code.
@@ -216,8 +182,8 @@ func TestQuickstart(t *testing.T) {
 		must(t, src, "make", "restart")
 		sendOne(t, "after restart")
 		must(t, src, "make", "stop")
-		if out := must(t, src, home+"/boot/service", "status"); out != "send: down\nsmtpd: down\n" {
-			t.Errorf("status after stop: %q", out)
+		if out, code := run(t, src, home+"/boot/service", "status"); out != "send: down\nsmtpd: down\n" || code != 3 {
+			t.Errorf("status after stop: %q, exit %d", out, code)
 		}
 		eventually(t, "no process of the suite is left", func() bool {
 			// Nobody waits for them in this world: what has ended has no command line.
@@ -282,8 +248,8 @@ func TestQuickstartElsewhere(t *testing.T) {
 		if found, _ := run(t, "/", "grep", "-rlI", "/var/qmail", home); found != "" {
 			t.Errorf("these name /var/qmail: %s", found)
 		}
-		if found, _ := run(t, "/", "grep", "-wE", "qmaild|qmaill|nofiles", home+"/boot/service"); found != "" {
-			t.Errorf("boot/service has accounts of others: %s", found)
+		if found, _ := run(t, "/", "grep", "-rwE", "qmaild|qmaill|nofiles", home+"/boot"); found != "" {
+			t.Errorf("boot has accounts of others: %s", found)
 		}
 		if names, _ := os.ReadDir("/var/qmail"); len(names) != 0 {
 			t.Errorf("/var/qmail was filled: %v", names)

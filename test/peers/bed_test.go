@@ -36,8 +36,9 @@ const (
 
 // needed are the programs of others that the tests run.
 var needed = []string{
-	"inetd", "multilog", "runsv", "runsvdir", "setuidgid", "supervise", "sv", "svc", "svscan", "svstat",
-	"tcpd", "tcprules", "tcprulescheck", "tcpserver", "xinetd",
+	"dot-forward", "dovecot", "fastforward", "fetchmail", "fixcrio", "inetd", "maildrop", "mpop", "multilog", "mutt",
+	"procmail", "rblsmtpd", "recordio", "runsv", "runsvdir", "s-nail", "setuidgid", "supervise", "sv", "svc", "svscan", "svstat",
+	"swaks", "systemctl", "systemd-analyze", "tcpclient", "tcpd", "tcprules", "tcprulescheck", "tcpserver", "vacation", "xinetd",
 }
 
 func TestMain(m *testing.M) {
@@ -85,9 +86,10 @@ type bed struct {
 // the account ann, who has a Maildir. Nothing runs.
 func onBed(t *testing.T, f func(b *bed)) {
 	t.Helper()
-	w := testkit.World{Host: hostName, Empty: true, Users: []testkit.User{
+	w := testkit.World{Host: hostName, Empty: true, Sendmail: true, Users: []testkit.User{
 		{Name: "ann", UID: 6001, GID: 6001, Home: "/home/ann"},
-	}, Groups: []testkit.Group{{Name: "ann", GID: 6001}}}
+		{Name: "dovecot", UID: 120, GID: 120, Home: "/nonexistent"}, {Name: "dovenull", UID: 121, GID: 121, Home: "/nonexistent"},
+	}, Groups: []testkit.Group{{Name: "ann", GID: 6001}, {Name: "mail", GID: 8}, {Name: "dovecot", GID: 120}, {Name: "dovenull", GID: 121}}}
 	if !testkit.Inside() {
 		testkit.NeedRoot(t)
 		w.Tree = installed.Tree(t)
@@ -105,6 +107,7 @@ func onBed(t *testing.T, f func(b *bed)) {
 			b.must(os.Mkdir("/home/ann/Maildir"+d, 0o700))
 			b.must(os.Chown("/home/ann/Maildir"+d, 6001, 6001))
 		}
+		b.write("/etc/shadow", shadow, 0o600)
 		f(b)
 	})
 }
@@ -322,12 +325,15 @@ type session struct {
 }
 
 // connect connects from an address to port 25, trying until somebody listens.
-func (b *bed) connect(from string) *session {
+func (b *bed) connect(from string) *session { b.Helper(); return b.connectTo(from, 25) }
+
+// connectTo is connect for another port.
+func (b *bed) connectTo(from string, port int) *session {
 	b.Helper()
 	local := net.ParseIP(from)
-	to := "127.0.0.1:25"
+	to := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	if local.To4() == nil {
-		to = "[::1]:25"
+		to = net.JoinHostPort("::1", strconv.Itoa(port))
 	}
 	var c net.Conn
 	b.eventually("a server on "+to, func() bool {
@@ -352,8 +358,8 @@ func (s *session) say(line, want string) {
 		if err != nil {
 			s.b.Fatalf("reply to %q: %v", line, err)
 		}
-		if len(reply) > 3 && reply[3] == '-' {
-			continue
+		if len(reply) > 3 && reply[3] == '-' && reply[0] != '-' {
+			continue // SMTP: more lines come
 		}
 		if !strings.HasPrefix(reply, want) {
 			s.b.Errorf("reply to %q = %q, want %q", line, reply, want)

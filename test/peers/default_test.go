@@ -3,6 +3,7 @@
 package peers
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -31,8 +32,7 @@ func TestNoOtherPackage(t *testing.T) {
 				t.Fatalf("%s can still be executed", name)
 			}
 		}
-		b.install(home+"/control/tcp.smtp", 0)
-		b.command(ownPath, "cd /var/qmail/control && tcprules ")
+		b.firstStart()
 		b.command(ownPath, "TCPREMOTEIP=192.0.2.1 tcprulescheck ")
 		b.write(home+"/rc", "#!/bin/sh\nexec env - PATH=\"/var/qmail/bin:/usr/bin:/bin\" \\\n"+
 			"qmail-start ./Maildir/ multilog t /var/log/qmail/send\n", 0o755)
@@ -45,6 +45,33 @@ func TestNoOtherPackage(t *testing.T) {
 		b.run("/usr/bin:/bin:/usr/sbin", home+"/boot/service", "stop")
 		for _, name := range []string{"qmail-send", "tcpserver", "multilog"} {
 			b.eventually("the end of "+name, func() bool { return len(pids(name)) == 0 })
+		}
+	})
+}
+
+// boot/send: what control/defaultdelivery says, as many lines as it has; without
+// it, or with an empty one, a Maildir. No mail is dropped.
+func TestDefaultDelivery(t *testing.T) {
+	onBed(t, func(b *bed) {
+		for i, tt := range []struct{ name, text, want string }{
+			{"absent", "", "./Maildir/"},
+			{"empty", "\n", "./Maildir/"},
+			{"lines", "|cat >/dev/null\n# $HOME `date`\n./Maildir/\n", "|cat >/dev/null\n# $HOME `date`\n./Maildir/"},
+		} {
+			if tt.text != "" {
+				b.write(home+"/control/defaultdelivery", tt.text, 0o644)
+			}
+			log := fmt.Sprint("/tmp/send.", i)
+			stop := b.background(log, ownPath, home+"/boot/send")
+			b.wait(log, 0, `^status: local 0/10 remote 0/20$`)
+			args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pids("qmail-lspawn")[0]))
+			b.must(err)
+			if got := string(args); got != "qmail-lspawn\x00"+tt.want+"\x00" {
+				t.Errorf("%s: qmail-lspawn runs as %q", tt.name, got)
+			}
+			b.inject("default "+tt.name, "ann@"+domain)
+			b.arrived("default " + tt.name)
+			stop()
 		}
 	})
 }

@@ -1,7 +1,7 @@
 // Package peers tests the suite among programs of others: Debian's tcpserver,
 // xinetd and inetd start qmail-smtpd, daemontools and runit supervise qmail, and
-// our tcpserver, tcprules, tcprulescheck, setuidgid and multilog do what their
-// namesakes do, and work with what these leave.
+// our tcpserver, tcprules, tcprulescheck, setuidgid, multilog and fastforward with
+// its kin do what their namesakes do, and work with what these leave.
 //
 //	PEERS=$(scripts/fetch-peers) QMAIL_PREFIX=/path/to/tree \
 //	    go test -count=1 -tags e2e ./test/peers

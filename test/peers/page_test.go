@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// A page is docs/SUPERVISORS.md: what it shows, word for word, is what the
-// tests run.
+// A page is docs/SUPERVISORS.md: the commands and files it shows, word for word,
+// are what the tests run and write. Everything else is in the tree's boot.
 type page struct {
-	files    map[string][]string // blocks below a line "`/path`:", in order
-	commands []string            // lines of blocks below a line that ends in "as root:"
-	used     map[string]bool     // commands that were asked for
+	files    map[string]string // blocks below a line "`/path`:"
+	commands []string          // lines of blocks below a line that ends in "as root:"
+	used     map[string]bool   // commands that were asked for
 }
 
 var (
@@ -29,7 +29,7 @@ func readPage(t *testing.T) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &page{files: map[string][]string{}, used: map[string]bool{}}
+	p := &page{files: map[string]string{}, used: map[string]bool{}}
 	intro, inIntro := "", false // the last paragraph, which may go on
 	var block []string
 	end := func() {
@@ -37,7 +37,7 @@ func readPage(t *testing.T) *page {
 		switch m := fileLine.FindStringSubmatch(intro); {
 		case len(block) == 0:
 		case m != nil:
-			p.files[m[1]] = append(p.files[m[1]], whole)
+			p.files[m[1]] = whole
 		case commandLine.MatchString(intro):
 			for line := range strings.Lines(strings.ReplaceAll(whole, "\\\n", "")) {
 				line, _, _ = strings.Cut(line, "#")
@@ -69,15 +69,23 @@ func readPage(t *testing.T) *page {
 	return p
 }
 
-// install writes a file of the page where the page says; n is the number of the
-// block, for a file that the page shows more than once.
-func (b *bed) install(path string, n int) {
+// install writes a file of the page where the page says.
+func (b *bed) install(path string) {
 	b.Helper()
-	blocks := b.page.files[path]
-	if n >= len(blocks) {
-		b.Fatalf("SUPERVISORS.md has %d blocks for %s, want block %d", len(blocks), path, n)
+	text, ok := b.page.files[path]
+	if !ok {
+		b.Fatalf("SUPERVISORS.md has no %s", path)
 	}
-	b.write(path, blocks[n], 0o644)
+	b.write(path, text, 0o644)
+}
+
+// firstStart does what comes before the first start, whatever starts.
+func (b *bed) firstStart() {
+	b.Helper()
+	for _, file := range []string{"defaultdelivery", "tcp.smtp", "tcp.qmqp"} {
+		b.command(ownPath, "test -f "+home+"/control/"+file+" ")
+	}
+	b.command(ownPath, home+"/boot/service cdb")
 }
 
 // shown returns the one command of the page that begins as given. The page

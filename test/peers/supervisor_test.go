@@ -105,27 +105,36 @@ func (r *run) log(from int, pattern string) (next int) {
 	return next
 }
 
-// begin writes the page's scripts, with a PATH that the page speaks of, does
-// what the page says for the logs, the rules and the supervisor, and starts the
-// latter.
+// services are the names of what runs, the queue first.
+var services = []string{"send", "smtpd", "qmtpd", "qmqpd", "pop3d"}
+
+// begin copies the shipped directories, puts a directory first in the PATH of
+// their scripts, does what the page says for the first start and for the
+// supervisor, and starts the latter.
 func (b *bed) begin(s supervisor, first string) *run {
 	b.Helper()
-	dirs := home + "/supervise/"
-	for _, script := range []string{"qmail-send/run", "qmail-send/log/run", "qmail-smtpd/run", "qmail-smtpd/log/run"} {
-		b.install(dirs+script, 0)
-		text := b.page.files[dirs+script][0]
-		if own := "PATH=" + home + "/bin:"; !strings.Contains(text, own) {
+	r := &run{bed: b, s: s, path: ownPath}
+	b.firstStart()
+	r.sv("mkdir -p " + home + "/supervise")
+	r.sv("cp -R " + home + "/boot/supervise/")
+	scripts, err := filepath.Glob(home + "/supervise/*/run")
+	b.must(err)
+	logs, err := filepath.Glob(home + "/supervise/*/log/run")
+	b.must(err)
+	if len(scripts) != len(services) || len(logs) != len(services) {
+		b.Fatalf("boot/supervise has %v and %v, want %d of each", scripts, logs, len(services))
+	}
+	for _, script := range append(scripts, logs...) {
+		text, err := os.ReadFile(script)
+		b.must(err)
+		own := "\nPATH=" + home + "/bin:"
+		if !strings.Contains(string(text), own) && script != home+"/supervise/qmail-send/run" {
 			b.Fatalf("no %q in %s", own, script)
-		} else if first != "" {
-			b.write(dirs+script, strings.Replace(text, own, "PATH="+first+":"+own[len("PATH="):], 1), 0o644)
+		}
+		if first != "" {
+			b.write(script, strings.Replace(string(text), own, "\nPATH="+first+":"+own[len("\nPATH="):], 1), 0o755)
 		}
 	}
-	r := &run{bed: b, s: s, path: ownPath}
-	for _, prefix := range []string{"test -f ", "mkdir -p /var/log", "chown ", "chmod 750 ", "chmod 755 "} {
-		r.sv(prefix)
-	}
-	b.install(home+"/control/tcp.smtp", 0)
-	r.sv("cd " + home + "/control && tcprules ")
 	if _, err := os.Stat("/etc/service"); err != nil {
 		b.must(os.Mkdir("/etc/service", 0o755))
 		r.sv("ln -s ")
@@ -136,6 +145,22 @@ func (b *bed) begin(s supervisor, first string) *run {
 	return r
 }
 
+// tcpservers checks the processes of tcpserver: POP3's is root, the others are
+// qmaild.
+func (b *bed) tcpservers(program string) {
+	b.Helper()
+	b.eventually("four tcpservers", func() bool { return len(pids("tcpserver")) == len(services)-1 })
+	for _, pid := range pids("tcpserver") {
+		command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		b.must(err)
+		if strings.HasSuffix(string(command), home+"/boot/pop3\x00") {
+			b.process(pid, "tcpserver", program, 0, 0)
+		} else {
+			b.process(pid, "tcpserver", program, testkit.UIDDaemon, testkit.GIDNofiles)
+		}
+	}
+}
+
 // end stops everything, as an administrator who stops the supervisor.
 func (r *run) end() {
 	r.Helper()
@@ -143,8 +168,10 @@ func (r *run) end() {
 		r.must(killAll("runsvdir", "HUP")) // it stops what it started
 	} else {
 		r.must(killAll("svscan", "TERM"))
-		r.run(r.path, "svc", "-dx", "/etc/service/qmail-send", "/etc/service/qmail-smtpd")
-		r.run(r.path, "svc", "-x", "/etc/service/qmail-send/log", "/etc/service/qmail-smtpd/log")
+		for _, name := range services {
+			r.run(r.path, "svc", "-dx", "/etc/service/qmail-"+name)
+			r.run(r.path, "svc", "-x", "/etc/service/qmail-"+name+"/log")
+		}
 	}
 	r.gone()
 	for _, name := range []string{"supervise", "runsv", "multilog", "tcpserver"} {
@@ -162,13 +189,22 @@ func killAll(name, signal string) error {
 	return nil
 }
 
-// mailAndRetry is the first part: a message by SMTP from a client that may
-// relay, and one that is deferred until ALRM comes.
+// mailAndRetry is the first part: messages by SMTP from a client that may relay,
+// by the other servers, and one that is deferred until ALRM comes.
 func (r *run) mailAndRetry(text string) {
 	r.Helper()
 	r.mail("127.0.0.4", text+" by SMTP", "250 ")
 	from := r.log(r.send, "end msg .*")
 	r.wait(smtpdCurrent, r.smtp, stamped+`tcpserver: end \d+ status 0$`)
+
+	r.qmtp("127.0.0.4", text+" by QMTP", true)
+	from = r.log(from, "end msg .*")
+	r.qmqp("127.0.0.4", text+" by QMQP")
+	from = r.log(from, "end msg .*")
+	r.pop3("127.0.0.4", text+" by QMTP")
+	for _, name := range services[2:] {
+		r.wait("/var/log/qmail/"+name+"/current", 0, stamped+`tcpserver: end \d+ status \d+$`)
+	}
 
 	r.inject(text+" later", "ann-later@"+domain)
 	from = r.log(from, `delivery \d+: deferral: .*`)
@@ -307,10 +343,10 @@ func supervised(t *testing.T, s supervisor) {
 			{"/usr/bin", "/usr/bin/multilog", "/usr/bin/tcpserver"},
 		} {
 			r := b.begin(s, side.first)
-			b.runsAs(2, "multilog", side.multilog, testkit.UIDLog, testkit.GIDNofiles)
+			b.runsAs(len(services), "multilog", side.multilog, testkit.UIDLog, testkit.GIDNofiles)
 			text := fmt.Sprint("round ", i)
 			r.mailAndRetry(text)
-			b.runsAs(1, "tcpserver", side.tcpserver, testkit.UIDDaemon, testkit.GIDNofiles)
+			b.tcpservers(side.tcpserver)
 			r.restartIdle()
 			r.stopInDelivery(text)
 			sends[i] = anonymous(lines(sendCurrent)[r.send:])

@@ -179,15 +179,16 @@ func TestTcpserver(t *testing.T) {
 	})
 }
 
-// The rules on the page, made and read by the page's commands with the programs
-// of either side: the cdb is the same, byte for byte, and so is what
-// tcprulescheck says, whoever made it.
+// The shipped rules, made and read by the programs of either side: the cdb is
+// the same, byte for byte, and so is what tcprulescheck says, whoever made it.
+// The page's command makes the same one.
 func TestTcprules(t *testing.T) {
 	onBed(t, func(b *bed) {
-		b.install("/var/qmail/control/tcp.smtp", 0)
+		b.command(ownPath, "test -f /var/qmail/control/tcp.smtp ")
+		makers := []string{"tcprules tcp.smtp.cdb tcp.smtp.tmp <tcp.smtp", b.shown("/var/qmail/boot/service cdb")}
 		var cdbs []string
-		for _, maker := range []string{ownPath, peerPath} {
-			b.command(maker, "cd /var/qmail/control && tcprules ")
+		for i, maker := range []string{ownPath, peerPath, ownPath} {
+			b.run(maker, "sh", "-c", "cd /var/qmail/control && "+makers[i/2])
 			text, err := os.ReadFile(home + "/control/tcp.smtp.cdb")
 			b.must(err)
 			cdbs = append(cdbs, string(text))
@@ -198,8 +199,8 @@ func TestTcprules(t *testing.T) {
 				}
 			}
 		}
-		if cdbs[0] != cdbs[1] {
-			t.Errorf("the rules of the page as cdb: ours %q, Debian's %q", cdbs[0], cdbs[1])
+		if cdbs[0] != cdbs[1] || cdbs[0] != cdbs[2] {
+			t.Errorf("the shipped rules as cdb: ours %q, Debian's %q, the service script's %q", cdbs[0], cdbs[1], cdbs[2])
 		}
 		b.makeRules("/tmp/own.cdb", ownPath)
 		b.makeRules("/tmp/peer.cdb", peerPath)

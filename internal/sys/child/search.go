@@ -2,8 +2,11 @@ package child
 
 import (
 	"errors"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"goqmail/internal/sys"
 )
 
 // StartSearch starts the program that c.Path names, looked up in path as
@@ -23,4 +26,46 @@ func StartSearch(c *Cmd, path string) (Process, error) {
 	as.Path = "/bin/sh"
 	as.Args = append([]string{"/bin/sh", file}, c.Args[min(1, len(c.Args)):]...)
 	return Start(&as)
+}
+
+// ExecSearch replaces this process by the program with a name, found in $PATH of
+// env as LookPath does, or in DefaultPath without one. The program keeps the
+// descriptors. It returns only on failure. A program without a name is a
+// directory of PATH and so EACCES, as in the C programs.
+func ExecSearch(name string, argv, env []string) error {
+	if name == "" {
+		return sys.NewError("exec", name, unix.EACCES)
+	}
+	path := DefaultPath
+	for _, v := range env {
+		if value, ok := strings.CutPrefix(v, "PATH="); ok {
+			path = value
+			break
+		}
+	}
+	file, err := LookPath(name, path)
+	if err != nil {
+		return err
+	}
+	return Exec(file, argv, env)
+}
+
+// StartSelf starts the program of this process once more, whatever has become of
+// its file: c.Path is not looked at, but for a system without /proc, where it is
+// looked up in path. The descriptors of this process that an Exec would hand on
+// stay so.
+func StartSelf(c *Cmd, path string) (Process, error) {
+	inherited, _ := sys.Inherited(3) // without /proc none are known, and none kept
+	defer func() {
+		for _, fd := range inherited {
+			_ = fd.CloseOnExec(false) // it was open a moment ago
+		}
+	}()
+	as := *c
+	as.Path = "/proc/self/exe"
+	p, err := Start(&as)
+	if !sys.IsNotExist(err) {
+		return p, err
+	}
+	return StartSearch(c, path)
 }

@@ -16,6 +16,7 @@ type Signal = syscall.Signal
 const (
 	HUP  = syscall.SIGHUP
 	INT  = syscall.SIGINT
+	KILL = syscall.SIGKILL // only to be sent
 	TERM = syscall.SIGTERM
 	ALRM = syscall.SIGALRM
 	CHLD = syscall.SIGCHLD

@@ -39,7 +39,7 @@ func listen(fd int, sa unix.Sockaddr, family, backlog int) error {
 		}
 	}
 	if err := unix.Bind(fd, sa); err != nil {
-		return sys.NewError("bind", "", err)
+		return sys.NewError(opBind, "", err)
 	}
 	return sys.NewError("listen", "", unix.Listen(fd, backlog))
 }
@@ -62,6 +62,21 @@ func Accept(listener sys.FD) (sys.FD, netip.AddrPort, error) {
 		}
 		return sys.FD(n), peer, nil
 	}
+}
+
+// IsListening says whether a descriptor that somebody else opened is a TCP socket
+// that takes connections, of IPv4 or IPv6 (multipath TCP counts).
+func IsListening(fd sys.FD) bool {
+	option := func(name int) int {
+		v, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, name)
+		if err != nil {
+			return -1
+		}
+		return v
+	}
+	family := option(unix.SO_DOMAIN)
+	return (family == unix.AF_INET || family == unix.AF_INET6) &&
+		option(unix.SO_TYPE) == unix.SOCK_STREAM && option(unix.SO_ACCEPTCONN) == 1
 }
 
 // Gone tells whether an error of Accept is that of a connection which broke

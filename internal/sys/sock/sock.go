@@ -33,6 +33,20 @@ func (c *Conn) Close() error { return c.FD.Close() }
 // The error is sys.IsTimeout if limit passed or the kernel gave up waiting, and
 // NoSocket if no socket could be made.
 func Dial(to netip.AddrPort, from netip.Addr, limit time.Duration) (*Conn, error) {
+	c, err := DialFrom(to, netip.AddrPortFrom(from, 0), limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := NoDelay(c.FD); err != nil {
+		_ = c.Close() // nothing was sent
+		return nil, err
+	}
+	return c, nil
+}
+
+// DialFrom is Dial with a local port, 0 for any, too, and with TCP free to
+// collect small writes. NotBound tells when the local side cannot be had.
+func DialFrom(to, from netip.AddrPort, limit time.Duration) (*Conn, error) {
 	sa, family := sockaddr(to)
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -46,16 +60,23 @@ func Dial(to netip.AddrPort, from netip.Addr, limit time.Duration) (*Conn, error
 	return c, nil
 }
 
-// connect is Dial after the socket is there.
-func (c *Conn) connect(sa unix.Sockaddr, family int, from netip.Addr, limit time.Duration) error {
+// connect is DialFrom after the socket is there.
+func (c *Conn) connect(sa unix.Sockaddr, family int, from netip.AddrPort, limit time.Duration) error {
 	fd := int(c.FD)
-	if from.IsValid() {
-		local, f := sockaddr(netip.AddrPortFrom(from, 0))
+	if !from.Addr().IsValid() && from.Port() != 0 {
+		any := netip.IPv6Unspecified()
+		if family == unix.AF_INET {
+			any = netip.IPv4Unspecified()
+		}
+		from = netip.AddrPortFrom(any, from.Port())
+	}
+	if from.Addr().IsValid() {
+		local, f := sockaddr(from)
 		if f != family {
-			return sys.NewError("bind", "", unix.EAFNOSUPPORT)
+			return sys.NewError(opBind, "", unix.EAFNOSUPPORT)
 		}
 		if err := unix.Bind(fd, local); err != nil {
-			return sys.NewError("bind", "", err)
+			return sys.NewError(opBind, "", err)
 		}
 	}
 	if err := unix.Connect(fd, sa); err == unix.EINPROGRESS || err == unix.EINTR {
@@ -79,10 +100,7 @@ func (c *Conn) connect(sa unix.Sockaddr, family int, from netip.Addr, limit time
 	} else if err != nil {
 		return sys.NewError("connect", "", err)
 	}
-	if err := unix.SetNonblock(fd, false); err != nil {
-		return sys.NewError("fcntl", "", err)
-	}
-	return NoDelay(c.FD)
+	return sys.NewError("fcntl", "", unix.SetNonblock(fd, false))
 }
 
 // NoDelay sends small writes at once instead of collecting them.
@@ -97,13 +115,24 @@ func Abort(fd sys.FD) error {
 	return sys.NewError("setsockopt", "", unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &l))
 }
 
-const opSocket = "socket"
+// Steps that callers ask for.
+const (
+	opSocket = "socket"
+	opBind   = "bind"
+)
 
 // NoSocket tells whether err says that no socket could be made, which is this
 // host's trouble and not the peer's.
 func NoSocket(err error) bool {
 	var e *sys.Error
 	return errors.As(err, &e) && e.Op == opSocket
+}
+
+// NotBound tells whether err says that the local address or port could not be
+// taken, which no other peer changes.
+func NotBound(err error) bool {
+	var e *sys.Error
+	return errors.As(err, &e) && e.Op == opBind
 }
 
 // sockaddr is a in the kernel's form, and its address family. IPv4-mapped

@@ -227,6 +227,44 @@ func TestStopListening(t *testing.T) {
 	}
 }
 
+func TestIsListening(t *testing.T) {
+	l, at := listenLoopback(t, "127.0.0.1", 5)
+	c, err := Dial(at, netip.Addr{}, someTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r, w, err := sys.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	local, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(local)
+	name := &unix.SockaddrUnix{Name: t.TempDir() + "/s"}
+	if err := unix.Bind(local, name); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(local, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		fd   sys.FD
+		want bool
+	}{
+		{"listening", l, true}, {"connected", c.FD, false}, {"pipe", r, false}, {"closed", -1, false}, {"of the UNIX domain", sys.FD(local), false},
+	} {
+		if got := IsListening(tt.fd); got != tt.want {
+			t.Errorf("IsListening(%s) = %v", tt.name, got)
+		}
+	}
+}
+
 func TestGone(t *testing.T) {
 	tests := []struct {
 		err  error

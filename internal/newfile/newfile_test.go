@@ -1,0 +1,139 @@
+package newfile
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"goqmail/internal/cdb"
+	"goqmail/internal/sys"
+	"goqmail/internal/testkit"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// here opens a new directory with an old file "name" in it.
+func here(t *testing.T) (*sys.Dir, string) {
+	t.Helper()
+	path := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(path, "name"), []byte("old"), 0o644))
+	dir, err := sys.OpenDir(path)
+	must(t, err)
+	t.Cleanup(func() { _ = dir.Close() })
+	return dir, path
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return "(absent)"
+	}
+	must(t, err)
+	return string(b)
+}
+
+func TestFile(t *testing.T) {
+	dir, path := here(t)
+	must(t, os.WriteFile(path+"/tmp", []byte("leftover of a crash"), 0o600))
+	f, err := Create(dir, "tmp", "name")
+	must(t, err)
+	must(t, f.Publish())
+	_, err = f.Write([]byte("new"))
+	must(t, err)
+	must(t, f.Finish())
+	if got := content(t, path+"/name"); got != "old" {
+		t.Errorf("before Move name has %q, want the old content", got)
+	}
+	must(t, f.Move())
+	st, err := os.Stat(path + "/name")
+	must(t, err)
+	if got := content(t, path+"/name"); got != "new" || st.Mode() != Mode || content(t, path+"/tmp") != "(absent)" {
+		t.Errorf("name has %q, mode %v, tmp %q; want new, %o, no tmp", got, st.Mode(), content(t, path+"/tmp"), Mode)
+	}
+}
+
+func TestCDB(t *testing.T) {
+	dir, path := here(t)
+	c, err := CreateCDB(dir, "tmp", path+"/name") // an absolute name counts as it is
+	must(t, err)
+	must(t, c.Put([]byte("k"), []byte("v")))
+	must(t, c.Finish())
+	must(t, c.Move())
+	b := []byte(content(t, path+"/name"))
+	db, err := cdb.New(bytes.NewReader(b), int64(len(b)))
+	must(t, err)
+	if v, ok, err := db.Get([]byte("k")); string(v) != "v" || !ok || err != nil {
+		t.Errorf("Get(k) = %q, %v, %v", v, ok, err)
+	}
+}
+
+// TestFailures: each step fails with the old file as it was.
+func TestFailures(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(path string)
+		step  string // the first that fails
+	}{
+		{"tmp cannot be made", func(path string) { testkit.Occupied(t, path+"/tmp") }, "create"},
+		{"disk full", func(path string) { testkit.Full(t, path+"/tmp") }, "finish"},
+		{"name is a directory", func(path string) {
+			must(t, os.Remove(path+"/name"))
+			testkit.Occupied(t, path+"/name")
+		}, "move"},
+	}
+	for _, tt := range tests {
+		dir, path := here(t)
+		tt.spoil(path)
+		step := func() string {
+			c, err := CreateCDB(dir, "tmp", "name")
+			if err != nil {
+				return "create"
+			}
+			if c.Publish() != nil {
+				return "publish"
+			}
+			if c.Put([]byte("k"), nil) != nil {
+				return "put"
+			}
+			if c.Finish() != nil {
+				return "finish"
+			}
+			if c.Move() != nil {
+				return "move"
+			}
+			return "none"
+		}()
+		if step != tt.step {
+			t.Errorf("%s: fails at %s, want %s", tt.name, step, tt.step)
+		}
+		if tt.step != "move" && content(t, path+"/name") != "old" {
+			t.Errorf("%s: name has %q", tt.name, content(t, path+"/name"))
+		}
+	}
+	if st, err := os.Stat("/dev/full"); err != nil || st.Mode().Perm() == Mode {
+		t.Errorf("/dev/full has mode %v, %v: Publish changed a device", st.Mode(), err)
+	}
+}
+
+// A directory can be entered but not read: its names cannot be made durable.
+func TestMoveWithoutSync(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("no mode stops root")
+	}
+	dir, path := here(t)
+	f, err := Create(dir, "tmp", path+"/name")
+	must(t, err)
+	must(t, f.Finish())
+	must(t, os.Chmod(path, 0o300))
+	defer func() { must(t, os.Chmod(path, 0o700)) }()
+	if err := f.Move(); err == nil {
+		t.Error("Move in a directory that cannot be opened for reading succeeded")
+	}
+}
