@@ -16,6 +16,7 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/role"
 	"goqmail/internal/sys"
+	"goqmail/internal/worker"
 )
 
 // Exit codes; qmail-lspawn exits with them in turn (spec/spawn.md section 5).
@@ -32,6 +33,9 @@ const maxName = 31
 
 // Run is qmail-getpw. Descriptor 1 gets the six fields of a pipe.Nughde.
 func Run(p *prog.Process) int {
+	if o := worker.Offered(p.Args[0], pipe.MarkGetpw); o != nil {
+		return serve(p, o)
+	}
 	if len(p.Args) < 2 {
 		return exitUsage
 	}

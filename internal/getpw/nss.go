@@ -37,6 +37,7 @@ type users struct {
 	env              []string
 	limit            time.Duration
 
+	index    *index                      // of /etc/passwd; nil: the file is searched
 	local    map[string]role.PasswdEntry // from /etc/passwd
 	filesTop bool                        // /etc/passwd is asked first
 	ask      bool                        // there are sources that only getent knows
@@ -73,6 +74,10 @@ func (u *users) Prepare(names []string) error {
 	}
 	if !inPasswd && u.ask {
 		return nil
+	}
+	if u.index != nil {
+		u.local, err = u.index.find(u.passwd, names)
+		return err
 	}
 	fd, err := sys.Cwd().Open(u.passwd, sys.ReadOnly|sys.NonBlock, 0)
 	if err != nil {

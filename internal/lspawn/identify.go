@@ -69,6 +69,9 @@ func search(r io.ReaderAt, size int64, local string) (who pipe.Nughde, found boo
 // ask runs qmail-getpw, which may ask a directory service, and so may take its
 // time: the delivery's slot is busy meanwhile, nothing else waits.
 func (s *spawner) ask(local string) (who pipe.Nughde, code int) {
+	if who, code, done := s.lookups.ask(local); done {
+		return who, code
+	}
 	r, w, err := sys.ChildPipe()
 	if err != nil {
 		return who, exitSystem
@@ -108,10 +111,17 @@ func (s *spawner) ask(local string) (who pipe.Nughde, code int) {
 	switch {
 	case err != nil || st.Crashed() || st.Code() == exitRuntime:
 		return who, exitSystem
-	case st.Code() != 0:
-		return who, st.Code()
 	}
-	if who, err = pipe.ParseNughde(answer); err != nil {
+	return understand(st.Code(), answer)
+}
+
+// understand is what qmail-getpw's exit code and answer mean.
+func understand(code int, answer []byte) (pipe.Nughde, int) {
+	if code != 0 {
+		return pipe.Nughde{}, code
+	}
+	who, err := pipe.ParseNughde(answer)
+	if err != nil {
 		return who, exitBug
 	}
 	return who, 0

@@ -43,7 +43,8 @@ type spawner struct {
 	env      []string // of qmail-send and all it starts
 	lookup   creds.ID // qmailp with group nofiles: who may look users up
 	start    func(*child.Cmd, creds.ID) (child.Process, error)
-	locals   *locals // nil: a qmail-local for each delivery
+	lookups  *lookups // nil: a qmail-getpw for each delivery
+	locals   *locals  // nil: a qmail-local for each delivery
 }
 
 // Run is qmail-lspawn.
@@ -71,10 +72,12 @@ func Run(p *prog.Process) int {
 	sys.RaiseNoFile(spawn.MinFiles)
 	if !workers.Classic(p.Home) {
 		s.locals = newLocals(s)
+		s.lookups = newLookups(s)
 	}
 	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: verdict(exitBug, "")}
 	e.Serve(p.FD(0), p.FD(1))
 	s.locals.close()
+	s.lookups.close()
 	return exitDone
 }
 

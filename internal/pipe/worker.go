@@ -149,6 +149,9 @@ const answerRetire = 1
 
 const answerHead = numberSize + 2
 
+// AnswerText is the length of the longest text in bytes; one that long was cut.
+const AnswerText = AnswerMax - answerHead
+
 // Append adds the packet to b; a text that is too long is cut.
 func (a JobAnswer) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, a.Number)
@@ -157,7 +160,7 @@ func (a JobAnswer) Append(b []byte) []byte {
 		flags |= answerRetire
 	}
 	b = append(b, a.Code, flags)
-	return append(b, a.Text[:min(len(a.Text), AnswerMax-answerHead)]...)
+	return append(b, a.Text[:min(len(a.Text), AnswerText)]...)
 }
 
 // ParseJobAnswer reads a packet: ErrFormat if it is none.
