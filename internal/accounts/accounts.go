@@ -33,7 +33,13 @@ func (e *NotFound) Error() string {
 
 // A Table looks up users and groups. It reads each of the two files once, when
 // the first look-up needs it.
-type Table struct{ passwd, group file }
+type Table struct {
+	passwd, group file
+
+	home           string // for users/ids; empty: it is not used
+	looked, hasIDs bool
+	ids            role.IDs
+}
 
 // Open makes a Table that has read nothing yet.
 func Open() *Table { return &Table{passwd: file{name: PasswdFile}, group: file{name: GroupFile}} }
@@ -77,12 +83,18 @@ func (t *Table) User(u role.User) (role.PasswdEntry, error) {
 
 // UID is the number of one of the suite's users.
 func (t *Table) UID(u role.User) (uint32, error) {
+	if i, ok := t.believed(PasswdFile, passwdVersion); ok {
+		return i.UIDs[u], nil
+	}
 	e, err := t.User(u)
 	return e.UID, err
 }
 
 // GID is the number of one of the suite's groups.
 func (t *Table) GID(g role.Group) (uint32, error) {
+	if i, ok := t.believed(GroupFile, groupVersion); ok {
+		return i.GIDs[g], nil
+	}
 	gid, ok := role.FindGroup(t.group.read(), g.Name())
 	if !ok {
 		return 0, t.group.notFound(true, g.Name())

@@ -46,7 +46,7 @@ func Run(p *prog.Process) int {
 		return queue.ExitQueueDir
 	}
 	uid := uint32(sys.Getuid())
-	who, err := invoker(accounts.Open(), uid)
+	who, err := invoker(accounts.Quick(), uid)
 	var missing *accounts.NotFound
 	switch {
 	case errors.As(err, &missing):

@@ -83,7 +83,7 @@ func Run(p *prog.Process) int {
 
 // identities finds the numbers of the accounts that are needed.
 func (s *spawner) identities() (queueUser uint32, err error) {
-	t := accounts.Open()
+	t := accounts.Quick()
 	if s.lookup.UID, err = t.UID(role.Passwd); err != nil {
 		return 0, err
 	}

@@ -64,7 +64,7 @@ func Run(p *prog.Process) int {
 	if err != nil {
 		return exitSetup
 	}
-	queueUser, err := accounts.Open().UID(role.Queue)
+	queueUser, err := accounts.Quick().UID(role.Queue)
 	if err != nil {
 		return p.Die(exitSetup, "fatal: ", err.Error()) // seen only when started by hand
 	}

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"goqmail/internal/accounts"
 	"goqmail/internal/hier"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
@@ -56,6 +57,9 @@ func instpackage(p *prog.Process, args []string) int {
 	}
 	if err := in.run(part); err != nil {
 		return p.Die(exitFatal, instfiles, ": fatal: ", err.Error())
+	}
+	if in.Own && part != queueOnly && home(p) == p.Home {
+		_ = accounts.WriteIDs(p.Home) // without it programs search for themselves
 	}
 	return 0
 }

@@ -38,6 +38,7 @@ func Run(p *prog.Process) int {
 	if err != nil {
 		return p.Die(exitFailed, "fatal: ", err.Error())
 	}
+	_ = accounts.WriteIDs(p.Home) // without it the programs search for themselves
 	if launch(p, id) != nil {
 		return exitFailed
 	}

@@ -29,7 +29,8 @@ type Info struct {
 	Size                int64
 	Dev, Ino, Nlink     uint64
 	Atime, Mtime, Ctime int64
-	CtimeNano           int64 // the nanoseconds of Ctime
+	MtimeNano           int64 // the nanoseconds of Mtime
+	CtimeNano           int64 // and of Ctime
 }
 
 func info(st *unix.Stat_t) Info {
@@ -37,7 +38,7 @@ func info(st *unix.Stat_t) Info {
 		Mode: st.Mode, UID: st.Uid, GID: st.Gid, Size: st.Size,
 		Dev: uint64(st.Dev), Ino: st.Ino, Nlink: uint64(st.Nlink),
 		Atime: int64(st.Atim.Sec), Mtime: int64(st.Mtim.Sec), Ctime: int64(st.Ctim.Sec),
-		CtimeNano: int64(st.Ctim.Nsec),
+		MtimeNano: int64(st.Mtim.Nsec), CtimeNano: int64(st.Ctim.Nsec),
 	}
 }
 
