@@ -28,18 +28,23 @@ const maxJobs = 500
 
 // serve takes messages until the caller has no more. Each has the time that a
 // process of its own would have; one that fails leaves nothing behind, and does
-// not end the process. A panic does.
+// not end the process. A panic does, and a packet that is not what it should be:
+// any user may be at the other end. An envelope that is none has the answer that
+// it would have otherwise, and is the last.
 func (t *taker) serve(o *worker.Offer) int {
 	sys.OneAtATime()
 	pid, done := sys.Getpid(), 0
-	o.Serve(jobFiles, func(_ []string, files []sys.FD) worker.Result {
+	err := o.Serve(jobFiles, func(args []string, files []sys.FD) worker.Result {
 		number := pid + done*numberStep
 		done++
-		if sigexit.Death(queue.DeathSeconds*time.Second) != nil {
-			return worker.Result{Code: queue.ExitBug, Retire: true}
+		if len(args) != 0 || sigexit.Death(queue.DeathSeconds*time.Second) != nil {
+			return worker.Result{Code: queue.ExitBug, Last: true}
 		}
 		code := t.take(files[jobMessage], files[jobEnvelope], false, number)
-		return worker.Result{Code: code, Text: strconv.Itoa(number), Retire: done >= maxJobs}
+		return worker.Result{Code: code, Text: strconv.Itoa(number), Last: done >= maxJobs || code == queue.ExitLetter}
 	})
+	if err != nil {
+		return queue.ExitBug
+	}
 	return queue.ExitOK
 }

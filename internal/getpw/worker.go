@@ -17,7 +17,7 @@ const maxHeld = 128 << 20
 // one; everything else is looked at for each question.
 func serve(p *prog.Process, o *worker.Offer) int {
 	var x index
-	o.Serve(0, func(args []string, _ []sys.FD) worker.Result {
+	_ = o.Serve(0, func(args []string, _ []sys.FD) worker.Result {
 		if len(args) != 1 {
 			return worker.Result{Code: exitUsage}
 		}

@@ -26,12 +26,12 @@ const maxHeld = 48 << 20
 func serve(p *prog.Process, o *worker.Offer) int {
 	name, _, _ := pipe.ParseWorkerName(p.Args[0])
 	var m maildir.Deliverer
-	o.Serve(jobFiles, func(args []string, files []sys.FD) worker.Result {
+	_ = o.Serve(jobFiles, func(args []string, files []sys.FD) worker.Result {
 		code := deliver(&prog.Process{
 			Args: append([]string{name}, args...), Env: p.Env, Home: p.Home, Now: p.Now,
 			FDs: map[int]sys.FD{0: files[jobMessage], 1: files[jobReport], 2: files[jobReport]},
 		}, &m)
 		return worker.Result{Code: code, Retire: m.Stuck() || sys.MemoryHeld() > maxHeld}
 	})
-	return exitDone
+	return exitDone // whatever ended it: the other side knows, or is gone
 }

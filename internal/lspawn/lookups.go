@@ -1,7 +1,6 @@
 package lspawn
 
 import (
-	"errors"
 	"time"
 
 	"goqmail/internal/pipe"
@@ -39,7 +38,7 @@ func (l *lookups) close() {
 // ask has a worker look the local part up. done is false if none can, or the one
 // that was asked ended: a qmail-getpw of its own must do it then.
 func (l *lookups) ask(local string) (who pipe.Nughde, code int, done bool) {
-	if l == nil {
+	if l == nil || !workers.Fits([]string{local}) {
 		return who, 0, false
 	}
 	version, able := l.program.Look()
@@ -65,10 +64,6 @@ func (l *lookups) ask(local string) (who pipe.Nughde, code int, done bool) {
 // job asks one worker.
 func (l *lookups) job(w *workers.Worker, local string) (who pipe.Nughde, code int, done bool) {
 	p, err := w.Send([]string{local}, nil)
-	if errors.Is(err, workers.ErrUnfit) {
-		l.pool.Put(struct{}{}, w)
-		return who, 0, false
-	}
 	if err != nil {
 		w.Kill()
 		return who, 0, false

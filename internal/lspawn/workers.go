@@ -47,7 +47,7 @@ func (ws *locals) close() {
 // deliver has a worker do a delivery. done is false if none can: then nothing
 // was done, and a qmail-local of its own must do it.
 func (ws *locals) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args []string) (v spawn.Verdict, done bool) {
-	if ws == nil {
+	if ws == nil || !workers.Fits(args) {
 		return v, false
 	}
 	version, able := ws.program.Look()
@@ -64,7 +64,7 @@ func (ws *locals) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args 
 		return ws.s.startLocal(arg0, nil, files, id)
 	})
 	if err != nil {
-		return notStarted(err), true
+		return v, false // the same trouble, if it lasts, will get its report
 	}
 	return ws.job(d, w, key, args)
 }
@@ -74,11 +74,8 @@ func (ws *locals) job(d *spawn.Delivery, w *workers.Worker, key recipient, args 
 	var out output
 	a, err := d.Job(func(files []sys.FD) (workers.Pending, error) { return w.Send(args, files) }, &out)
 	switch {
-	case errors.Is(err, workers.ErrRefused):
+	case errors.Is(err, workers.ErrRefused), errors.Is(err, workers.ErrUnfit):
 		w.Kill()
-		return v, false
-	case errors.Is(err, workers.ErrUnfit):
-		ws.pool.Put(key, w)
 		return v, false
 	case errors.Is(err, workers.ErrGone):
 		return crashed, true

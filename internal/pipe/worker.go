@@ -15,7 +15,7 @@ import (
 //	PROGRAM " worker=" N
 //
 // N is that descriptor, 3 or more, without leading zeros; descriptors 0 to 2 are
-// /dev/null. argv[0] is what no grandchild inherits, and what every other
+// /dev/null, but that of qmail-smtpd for its log is tcpserver's. argv[0] is what no grandchild inherits, and what every other
 // program ignores: the offer is made only to a file that has the program's mark
 // in it, and a program that is exchanged between that look and its start sees
 // arguments that it refuses.

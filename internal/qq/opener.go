@@ -27,7 +27,7 @@ func Opener(c Config) func() (Sink, error) { return (&Keeper{}).Opener(c) }
 type Keeper struct {
 	opened int
 	worker *workers.Worker
-	other  workers.Version // the last file seen at bin/qmail-queue that is no worker
+	file   *workers.Program // bin/qmail-queue
 }
 
 // Opener is Opener of the package for the next caller.
@@ -63,8 +63,11 @@ func (o *opener) open() (Sink, error) {
 // byWorker begins a message with the worker, or with a new one; nil if that
 // cannot be, for whatever reason, and then nothing has happened to the message.
 func (o *opener) byWorker() *Message {
-	v, err := workers.See(o.Home + "/" + ownProgram)
-	if err != nil || v == o.other {
+	if o.file == nil {
+		o.file = &workers.Program{Dir: sys.Cwd(), Path: o.Home + "/" + ownProgram, Mark: pipe.MarkQueue}
+	}
+	v, able := o.file.Look()
+	if !able {
 		return nil
 	}
 	if w := o.worker; w != nil && (w.Version != v || !w.Usable(queueLimits)) {
@@ -78,12 +81,13 @@ func (o *opener) byWorker() *Message {
 	if err != nil {
 		o.worker.Kill()
 		o.worker = nil
+		return nil
 	}
 	return m
 }
 
-// start starts a worker. The file of a setuid program cannot be read, so it has
-// to say itself whether it is one; a C qmail-queue finds an empty message without
+// start starts a worker. The file of a setuid program cannot be read by all, so
+// it has to say itself whether it is one; a C qmail-queue finds an empty message without
 // an envelope, and gives up.
 func (o *opener) start(v workers.Version) bool {
 	w, err := workers.Start(ownProgram, pipe.MarkQueue, v, func(arg0 string, files []sys.FD) (child.Process, error) {
@@ -95,7 +99,7 @@ func (o *opener) start(v workers.Version) bool {
 		return false
 	}
 	if !w.Ready() {
-		o.other = v
+		o.file.Disown(v)
 		return false
 	}
 	o.worker = w

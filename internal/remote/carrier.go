@@ -33,6 +33,7 @@ type carrier struct {
 	lanes lanes
 
 	mu       sync.Mutex
+	queue    *sys.Dir                    // stays open: a connection may outlive the delivery it was opened for
 	versions [len(controlFiles)]sys.Info // of the control files when they were read
 	known    bool
 	config   config
@@ -76,8 +77,7 @@ func (c *carrier) deliver(args []string, message sys.FD, r *report) verdict {
 	if d.config, err = c.controls(home); err != nil {
 		return noControls
 	}
-	if queue, err := home.OpenSearchDir("queue"); err == nil {
-		defer func() { _ = queue.Close() }() // used for names only
+	if queue := c.queueDir(home); queue != nil {
 		d.timeouts = tcpto.New(queue, sys.Getpid(), p.Now)
 	}
 	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
@@ -92,6 +92,18 @@ func (c *carrier) deliver(args []string, message sys.FD, r *report) verdict {
 		return d.run()
 	}
 	return c.lanes.deliver(d, message)
+}
+
+// queueDir is the queue directory, nil if it cannot be opened.
+func (c *carrier) queueDir(home *sys.Dir) *sys.Dir {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queue == nil {
+		if dir, err := home.OpenSearchDir("queue"); err == nil {
+			c.queue = dir
+		}
+	}
+	return c.queue
 }
 
 // controls is what the control files say. They are read again when one of them

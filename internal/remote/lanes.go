@@ -48,14 +48,15 @@ type lane struct {
 
 // A parcel is a delivery in a lane.
 type parcel struct {
-	d     *delivery
-	relay *string
-	port  uint16
-	file  fileID
-	alone bool // not to be sent with others: the server did not like it
-	fresh bool // not to be sent on a used connection
-	told  bool // its verdict is in done
-	done  chan verdict
+	d      *delivery
+	relay  *string
+	port   uint16
+	file   fileID
+	alone  bool // not to be sent with others: the server did not like it
+	fresh  bool // not to be sent on a used connection, for the same reason
+	urgent bool // has waited for too long: how its own connection ends counts
+	told   bool // its verdict is in done
+	done   chan verdict
 }
 
 // tell gives the verdict, once.
@@ -116,34 +117,33 @@ func (l *lanes) submit(key string, p *parcel) {
 		l.open[key] = n
 	}
 	n.waiting = append(n.waiting, p)
-	if p.fresh {
-		n.begin(p)
-	} else {
-		n.kick()
-	}
+	n.kick()
 }
 
-// kick finds a connection for the first that waits, if there may be one at once.
-// The lock is held.
+// kick finds a connection for the first that waits for one, if there may be one
+// at once. The lock is held.
 func (n *lane) kick() {
-	if len(n.waiting) == 0 {
+	for _, p := range n.waiting {
+		if n.isSending(p) && n.conns > 0 {
+			continue
+		}
+		switch {
+		case len(n.idle) > 0 && !p.fresh:
+			c := n.idle[len(n.idle)-1]
+			n.idle = n.idle[:len(n.idle)-1]
+			c.wake()
+		case n.conns == 0 || n.conns < laneConns && !time.Now().Before(n.full):
+			n.begin(p)
+		}
 		return
 	}
-	p := n.waiting[0]
-	switch {
-	case len(n.idle) > 0:
-		c := n.idle[len(n.idle)-1]
-		n.idle = n.idle[:len(n.idle)-1]
-		c.wake()
-	case n.conns == 0 || n.conns < laneConns && !time.Now().Before(n.full) && !n.isSending(p):
-		n.begin(p)
-	}
 }
 
-// isSending tells whether the message of p is under way.
+// isSending tells whether the message of p is under way, or a connection for it
+// is being opened.
 func (n *lane) isSending(p *parcel) bool {
 	for _, o := range n.sending {
-		if o.with(p) {
+		if o == p || o.with(p) {
 			return true
 		}
 	}
@@ -169,6 +169,7 @@ func (l *lanes) hurry(key string, p *parcel) {
 	}
 	for _, o := range n.waiting {
 		if o == p {
+			p.urgent = true
 			n.begin(p)
 			return
 		}
@@ -176,9 +177,9 @@ func (l *lanes) hurry(key string, p *parcel) {
 }
 
 // take takes the next parcels to be sent together out of the lane: first, if it
-// waits, or the one that has waited longest, and others of its message. The lock
-// is held.
-func (n *lane) take(first *parcel) (batch []*parcel) {
+// waits, or the one that has waited longest, and others of its message. used says
+// that the connection has had a message. The lock is held.
+func (n *lane) take(first *parcel, used bool) (batch []*parcel) {
 	for _, p := range n.waiting {
 		if p == first {
 			batch = append(batch, p)
@@ -188,7 +189,9 @@ func (n *lane) take(first *parcel) (batch []*parcel) {
 	for _, p := range n.waiting {
 		switch {
 		case p == first:
-		case len(batch) == 0 && !p.fresh, len(batch) > 0 && len(batch) < batchMax && !p.fresh && batch[0].with(p):
+		case p.fresh && used:
+			rest = append(rest, p)
+		case len(batch) == 0, len(batch) < batchMax && batch[0].with(p):
 			batch = append(batch, p)
 		default:
 			rest = append(rest, p)
@@ -225,12 +228,36 @@ func (l *lanes) close() {
 	}
 }
 
+// again puts parcels back into the lane, as if nothing had been sent of them.
+// Those that are fresh get a connection of their own, together if they can go
+// together.
+func (n *lane) again(batch []*parcel) {
+	n.all.mu.Lock()
+	defer n.all.mu.Unlock()
+	for _, p := range batch {
+		p.d.report.buf = nil
+	}
+	n.waiting = append(n.waiting, batch...)
+	var begun *parcel
+	for _, p := range batch {
+		if p.fresh && (begun == nil || !begun.with(p)) {
+			begun = p
+			n.begin(p)
+		}
+	}
+}
+
 // leave ends one connection of the lane.
 func (n *lane) leave() {
 	n.all.mu.Lock()
 	defer n.all.mu.Unlock()
 	n.conns--
 	n.kick()
+	n.tidy()
+}
+
+// tidy takes a lane away that nobody uses. The lock is held.
+func (n *lane) tidy() {
 	if n.conns == 0 && len(n.waiting) == 0 {
 		delete(n.all.open, n.key)
 	}

@@ -27,6 +27,12 @@ type session struct {
 	// critical: the end of the message may have reached the server, but its
 	// answer has not come.
 	critical bool
+	sent     bool // the end of the last message has reached the server, and its answer us
+
+	// used: this is not the first message. Then every reply must be of the kind
+	// that belongs to its command: if the server once said something that it was
+	// not asked, all replies after it are taken for others.
+	used bool
 }
 
 // errDied: the connection broke, timed out, or the peer does not speak SMTP.
@@ -57,6 +63,19 @@ func (s *session) reply() (smtp.Reply, error) {
 		}
 		s.in = s.buf[:n]
 	}
+}
+
+// inStep tells whether a reply can be the one to a command that succeeds with
+// code.
+func (s *session) inStep(r smtp.Reply, code int) bool {
+	return !s.used || r.Code >= smtp.CodeTemporary || r.Code/100 == code/100
+}
+
+// silent tells whether the server has said nothing that it was not asked, as far
+// as can be seen without waiting.
+func (s *session) silent() bool {
+	c, ok := s.conn.(interface{ Silent() bool })
+	return len(s.in) == 0 && (!ok || c.Silent())
 }
 
 // command sends one and reads the reply.
@@ -147,9 +166,10 @@ func (s *session) envelope(sender string, recipients []string, out *report) (ver
 // data sends the message. errAbandoned: its verdict stands, but the server
 // still waits for more, so there is no QUIT.
 func (s *session) data(message io.Reader) (verdict, error) {
+	s.sent = false
 	r, err := s.command([]byte(smtp.CmdData))
-	if err != nil {
-		return verdict{}, err
+	if err != nil || !s.inStep(r, smtp.CodeGoAhead) {
+		return verdict{}, errDied
 	}
 	if r.Code >= smtp.CodeTemporary {
 		return refused(r, s.peer+" failed on DATA command."), nil
@@ -157,10 +177,10 @@ func (s *session) data(message io.Reader) (verdict, error) {
 	if v, err := s.body(message); err != nil {
 		return v, err
 	}
-	if r, err = s.reply(); err != nil {
-		return verdict{}, err
+	if r, err = s.reply(); err != nil || !s.inStep(r, smtp.CodeHello) {
+		return verdict{}, errDied
 	}
-	s.critical = false
+	s.critical, s.sent = false, true
 	if r.Code >= smtp.CodeTemporary {
 		return refused(r, s.peer+" failed after I sent the message."), nil
 	}

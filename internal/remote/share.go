@@ -13,6 +13,7 @@ type carrying struct {
 	s        *session
 	began    time.Time
 	messages int
+	enough   bool          // a recipient was deferred
 	work     chan struct{} // something waits for it
 }
 
@@ -22,13 +23,17 @@ func (c *carrying) wake() { close(c.work) }
 // serve opens a connection for p and sends what waits in the lane, until nothing
 // does for some time.
 func (n *lane) serve(p *parcel) {
-	defer n.leave()
-	s, v := n.connect(p)
+	c := &carrying{n: n}
+	v := safely(func() (v verdict) {
+		c.s, v = n.connect(p)
+		return v
+	})
 	if !n.opened(p, v) {
 		return
 	}
-	defer s.close()
-	c := &carrying{n: n, s: s, began: time.Now()}
+	defer n.leave()
+	defer c.s.close()
+	c.began = time.Now()
 	for first := p; c.next(first); first = nil {
 	}
 }
@@ -54,7 +59,8 @@ func (n *lane) connect(p *parcel) (*session, verdict) {
 
 // opened notes that a connection was opened for p, or could not be. The latter
 // is the fate of everybody who waits, as all want to get to the same place,
-// unless there are other connections.
+// unless others are there or on their way; then it is that of p and its company
+// if they want no other.
 func (n *lane) opened(p *parcel, v verdict) (ok bool) {
 	n.all.mu.Lock()
 	defer n.all.mu.Unlock()
@@ -63,11 +69,11 @@ func (n *lane) opened(p *parcel, v verdict) (ok bool) {
 	if v == (verdict{}) {
 		return true
 	}
-	all := n.conns-n.opening <= 1
+	n.conns--
 	n.full = time.Now().Add(laneWait)
 	rest := n.waiting[:0]
 	for _, o := range n.waiting {
-		if all || o == p && p.fresh {
+		if n.conns == 0 || o == p && (p.fresh || p.urgent) || o.fresh && o.with(p) {
 			o.tell(v)
 		} else {
 			rest = append(rest, o)
@@ -75,24 +81,30 @@ func (n *lane) opened(p *parcel, v verdict) (ok bool) {
 	}
 	clear(n.waiting[len(rest):])
 	n.waiting = rest
+	n.tidy()
 	return false
 }
 
 // next sends one message, that of first if it still waits, or waits for one. It
 // returns false when the connection is not to be used any more.
-func (c *carrying) next(first *parcel) bool {
+func (c *carrying) next(first *parcel) (keep bool) {
 	n := c.n
 	n.all.mu.Lock()
-	batch := n.take(first)
+	batch := n.take(first, c.messages > 0)
 	if len(batch) == 0 {
 		return c.wait() // unlocks
 	}
 	n.sending = append(n.sending, batch[0])
 	n.all.mu.Unlock()
-	keep := c.send(batch)
+	var back []*parcel
+	if v := safely(func() verdict { keep, back = c.send(batch); return verdict{} }); v != (verdict{}) {
+		tell(batch, v)
+		keep, back = false, nil
+	}
 	n.all.mu.Lock()
 	n.forget(batch[0])
 	n.all.mu.Unlock()
+	n.again(back)
 	c.messages++
 	if keep && (c.messages >= connMessages || time.Since(c.began) >= connAge) {
 		c.s.quit()
@@ -132,76 +144,143 @@ func (c *carrying) wait() bool {
 }
 
 // send sends one message to the recipients of the batch, and tells each what
-// became of it. keep says that the connection can take another message.
-func (c *carrying) send(batch []*parcel) (keep bool) {
+// became of it, but for those that it gives back: they are to be tried again.
+// keep says that the connection can take another message.
+//
+// A server may refuse what it would take elsewhere, because it has had enough of
+// this connection, or does not want so many recipients at a time (RFC 5321,
+// 4.5.3.1.10). So a message that comes second to a connection is refused only
+// after a fresh one, and a recipient among others only after it was alone: what
+// bounces here would have bounced from a connection of its own.
+func (c *carrying) send(batch []*parcel) (keep bool, back []*parcel) {
 	s := c.s
-	used := c.messages > 0
-	r, err := s.command(smtp.AppendMail(nil, batch[0].d.sender))
-	switch {
-	case err != nil:
-		c.fail(batch, used)
-		return false
-	case r.Code >= smtp.CodeTemporary:
-		if used && r.Code < smtp.CodePermanent {
-			c.again(batch) // perhaps it has had enough of this connection
-		} else {
-			tell(batch, refused(r, "Connected to "+s.peer+" but sender was rejected."))
-		}
+	s.used = c.messages > 0
+	if s.used && !s.silent() {
 		s.quit()
-		return false
+		return false, anew(batch)
 	}
-	accepted, later, ok := c.recipients(batch)
-	if !ok {
-		c.fail(batch, used)
-		return false
+	r, err := s.command(smtp.AppendMail(nil, batch[0].d.sender))
+	if err == nil && !s.inStep(r, smtp.CodeHello) {
+		err = errDied
 	}
-	c.later(later)
+	switch {
+	case err == nil && r.Code < smtp.CodeTemporary:
+	case s.used:
+		s.quit()
+		return false, anew(batch)
+	case err != nil:
+		tell(batch, s.died())
+		return false, nil
+	default:
+		tell(batch, refused(r, "Connected to "+s.peer+" but sender was rejected."))
+		s.quit()
+		return false, nil
+	}
+	accepted, back, err := c.recipients(batch)
+	if err != nil {
+		return false, append(back, c.fail(accepted, len(batch) > 1)...)
+	}
 	if len(accepted) == 0 {
-		return c.reset()
+		return c.reset(), back
 	}
-	v, err := s.data(accepted[0].d.message)
-	switch err {
-	case nil:
-		tell(accepted, v)
-		return true
-	case errDied:
-		v = s.died()
-	}
-	tell(accepted, v)
-	return false
+	keep, more := c.data(accepted)
+	return keep, append(back, more...)
 }
 
-// recipients names the recipients. Those that are refused are told; of several,
-// one that is refused for now, though not the first, is sent alone later: the
-// server may only not want so many at a time (RFC 5321, 4.5.3.1.10).
-func (c *carrying) recipients(batch []*parcel) (accepted, later []*parcel, ok bool) {
+// data sends the message to those who were accepted.
+func (c *carrying) data(accepted []*parcel) (keep bool, back []*parcel) {
+	s := c.s
+	v, err := s.data(accepted[0].d.message)
+	switch {
+	case err == errDied && !s.critical:
+		return false, c.fail(accepted, len(accepted) > 1)
+	case err == errDied:
+		tell(accepted, s.died())
+		return false, nil
+	case err != nil:
+		tell(accepted, v)
+		return false, nil
+	}
+	keep = v.letter == success || c.reset()
+	if v.letter != success && len(accepted) > 1 {
+		return keep, alone(accepted)
+	}
+	if v.letter == failure && s.used && !s.sent {
+		return keep, anew(accepted)
+	}
+	tell(accepted, v)
+	return keep, nil
+}
+
+// recipients names the recipients. Of several, those that are refused come back,
+// but for deferrals before anybody was accepted, which are what they seem. On an
+// error accepted are all whose fate is not known.
+func (c *carrying) recipients(batch []*parcel) (accepted, back []*parcel, err error) {
 	s := c.s
 	text := s.peer + " does not like recipient."
 	giveUp := verdict{failure, "Giving up on " + s.peer + ".\n"}
 	for i, p := range batch {
 		r, err := s.command(smtp.AppendRcpt(nil, p.d.recipients[0]))
+		if err != nil || !s.inStep(r, smtp.CodeHello) {
+			return append(accepted, batch[i:]...), back, errDied
+		}
 		switch {
-		case err != nil:
-			return nil, nil, false
+		case r.Code < smtp.CodeTemporary:
+			p.d.report.add(pipe.RecipientAccepted, "")
+			accepted = append(accepted, p)
+		case i > 0 && (r.Code >= smtp.CodePermanent || len(accepted) > 0):
+			back = append(back, alone([]*parcel{p})...)
+		case r.Code >= smtp.CodePermanent && s.used:
+			back = append(back, anew([]*parcel{p})...)
 		case r.Code >= smtp.CodePermanent:
 			p.d.report.add(pipe.RecipientRefused, said(text, r))
 			p.tell(giveUp)
-		case r.Code >= smtp.CodeTemporary && i > 0:
-			p.alone = true
-			later = append(later, p)
-		case r.Code >= smtp.CodeTemporary:
+		default:
 			p.d.report.add(pipe.RecipientDeferred, said(text, r))
 			p.tell(giveUp)
-		default:
-			p.d.report.add(pipe.RecipientAccepted, "")
-			accepted = append(accepted, p)
+			c.enough = true
 		}
 	}
-	return accepted, later, true
+	return accepted, back, nil
 }
 
-// reset gives a transaction up that has no recipients.
+// fail is what becomes of parcels when the connection died before the message
+// was sent. On one that was used before, or was asked for several, nothing is lost
+// but the connection.
+func (c *carrying) fail(batch []*parcel, several bool) (back []*parcel) {
+	switch {
+	case several:
+		return alone(batch)
+	case c.s.used:
+		return anew(batch)
+	}
+	tell(batch, c.s.died())
+	return nil
+}
+
+// alone marks parcels as not to be sent with others.
+func alone(batch []*parcel) []*parcel {
+	for _, p := range batch {
+		p.alone, p.fresh = true, false
+	}
+	return batch
+}
+
+// anew marks parcels as not to be sent on a used connection.
+func anew(batch []*parcel) []*parcel {
+	for _, p := range batch {
+		p.fresh = true
+	}
+	return batch
+}
+
+// reset gives a transaction up that the server refused. One that defers has
+// perhaps had enough of this connection, which ends then.
 func (c *carrying) reset() (keep bool) {
+	if c.enough {
+		c.s.quit()
+		return false
+	}
 	r, err := c.s.command([]byte(smtp.CmdRset))
 	if err == nil && r.Code != smtp.CodeHello {
 		c.s.quit()
@@ -213,35 +292,5 @@ func (c *carrying) reset() (keep bool) {
 func tell(batch []*parcel, v verdict) {
 	for _, p := range batch {
 		p.tell(v)
-	}
-}
-
-// again puts parcels back into the lane, for a connection of their own.
-func (c *carrying) again(batch []*parcel) {
-	for _, p := range batch {
-		p.fresh = true
-		c.n.all.submit(c.n.key, p)
-	}
-}
-
-// later puts parcels back into the lane. This connection will look there next.
-func (c *carrying) later(batch []*parcel) {
-	c.n.all.mu.Lock()
-	defer c.n.all.mu.Unlock()
-	c.n.waiting = append(c.n.waiting, batch...)
-}
-
-// fail tells what became of parcels when the connection died before the message
-// was sent. On one that was used before, nothing is lost but the connection.
-func (c *carrying) fail(batch []*parcel, used bool) {
-	for _, p := range batch {
-		switch {
-		case p.told:
-		case used:
-			p.d.report.buf = nil
-			c.again([]*parcel{p})
-		default:
-			p.tell(c.s.died())
-		}
 	}
 }

@@ -55,7 +55,8 @@ func (r *remotes) find() (p *workers.Program, v workers.Version, able bool) {
 // deliver has a worker do a delivery. done is false if none can: then nothing
 // was done, and a qmail-remote of its own must do it.
 func (r *remotes) deliver(d *spawn.Delivery) (v spawn.Verdict, done bool) {
-	if r == nil {
+	args := []string{d.Host, d.Sender, d.Recipient}
+	if r == nil || !workers.Fits(args) {
 		return v, false
 	}
 	program, version, able := r.find()
@@ -65,22 +66,17 @@ func (r *remotes) deliver(d *spawn.Delivery) (v spawn.Verdict, done bool) {
 	const tries = 3
 	for range tries {
 		place, err := r.pool.Get(version, func() (*workers.Worker, error) { return r.start(program, version) })
-		if err == errNoWorker {
-			return v, false
-		}
 		if err != nil {
-			return notStarted(err), true
+			return v, false // another program, or trouble that will get its report if it lasts
 		}
 		var out pipe.RemoteOutput
 		a, err := d.Job(func(files []sys.FD) (workers.Pending, error) {
-			return place.Worker().Send([]string{d.Host, d.Sender, d.Recipient}, files)
+			return place.Worker().Send(args, files)
 		}, &out)
 		place.Free()
 		switch {
-		case errors.Is(err, workers.ErrRefused):
+		case errors.Is(err, workers.ErrRefused), errors.Is(err, workers.ErrUnfit):
 			continue
-		case errors.Is(err, workers.ErrUnfit):
-			return v, false
 		case errors.Is(err, workers.ErrGone):
 			return crashed, true
 		case err != nil:

@@ -13,6 +13,7 @@ const (
 const (
 	CodeGreeting  = 220 // RFC 5321, 4.3.2
 	CodeHello     = 250
+	CodeGoAhead   = 354
 	CodeTemporary = 400 // from here on: not now
 	CodePermanent = 500 // from here on: never
 )

@@ -26,12 +26,12 @@ func (s *session) data(commands.Argument) error {
 		return s.say(smtp.AnswerNoQueue)
 	}
 	if err := s.say(smtp.AnswerGoAhead); err != nil {
-		return err
+		return giveUp(m, err)
 	}
 	_, _ = m.Write(s.conf.from.Append(nil, s.now())) // Close tells
 	looping, tooLarge, err := s.body(m)
 	if err != nil {
-		return err // the process ends; without an envelope nothing is queued
+		return giveUp(m, err)
 	}
 	if looping || tooLarge {
 		m.Fail()
@@ -57,6 +57,14 @@ func (s *session) data(commands.Argument) error {
 		return s.say(smtp.CodeNever, result[1:])
 	}
 	return s.say(smtp.CodeNotNow, result[1:])
+}
+
+// giveUp ends the queue program of a session that ends with err. Without an
+// envelope nothing is queued. The process may have other clients after this one.
+func giveUp(m qq.Sink, err error) error {
+	m.Fail()
+	_ = m.Close() // nobody is told
+	return err
 }
 
 // body reads the message up to its end and writes it to m, as far as it is not

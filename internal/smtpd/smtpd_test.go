@@ -75,8 +75,8 @@ func TestEnds(t *testing.T) {
 			t.Errorf("%s: %q, exit %d, want %q, exit %d", tt.name, d.out, d.exit, tt.want, exitElse)
 		}
 		for _, m := range d.q.Messages {
-			if m.Closed {
-				t.Errorf("%s: the message was finished", tt.name)
+			if m.Queued() || !m.Closed {
+				t.Errorf("%s: the message was queued, or its queue program left alone", tt.name)
 			}
 		}
 	}

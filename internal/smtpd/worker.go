@@ -40,12 +40,12 @@ func serve(p *prog.Process, o *worker.Offer) int {
 		}
 		return own, err
 	}
-	o.Serve(jobFiles, func(env []string, files []sys.FD) worker.Result {
+	_ = o.Serve(jobFiles, func(env []string, files []sys.FD) worker.Result {
 		code := run(&prog.Process{
 			Args: []string{name}, Env: prog.NewEnv(env), Home: p.Home, Now: p.Now,
 			FDs: map[int]sys.FD{0: files[jobConnection], 1: files[jobConnection]},
 		}, addresses, &keeper)
 		return worker.Result{Code: code, Retire: sys.MemoryHeld() > maxHeld}
 	})
-	return exitQuit
+	return exitQuit // whatever ended it: the other side knows, or is gone
 }

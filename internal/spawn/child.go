@@ -3,6 +3,7 @@ package spawn
 import (
 	"errors"
 	"io"
+	"time"
 
 	"goqmail/internal/pipe"
 	"goqmail/internal/sys"
@@ -73,8 +74,12 @@ func (d *Delivery) Job(send func(files []sys.FD) (workers.Pending, error), out i
 	}
 	d.closeMessage()
 	readAll(r, out)
-	return p.Wait()
+	return p.WaitFor(answerTime)
 }
+
+// answerTime is how long after the end of the report a worker may take to say
+// that it is done. It says so at once, unless it is in the hands of somebody.
+const answerTime = 5 * time.Minute
 
 // Refused gives the report for errors of Run by which the system refuses a pipe
 // or a process; other errors are for the caller to understand.

@@ -139,6 +139,10 @@ func (fd FD) ReceivePacket(p []byte) (n int, files []FD, err error) {
 // ErrPacket is the error for a packet that does not fit.
 var ErrPacket error = fail("receive", "", unix.EMSGSIZE)
 
+// scmPIDFD is the kernel's SCM_PIDFD: a descriptor of the sender's process, which
+// comes with each packet where SO_PASSPIDFD is set.
+const scmPIDFD = 4
+
 // passed lists the descriptors in the control data of a packet.
 func passed(control []byte) (files []FD) {
 	messages, err := unix.ParseSocketControlMessage(control)
@@ -146,7 +150,13 @@ func passed(control []byte) (files []FD) {
 		return nil
 	}
 	for i := range messages {
-		fds, err := unix.ParseUnixRights(&messages[i])
+		m := &messages[i]
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == scmPIDFD {
+			// The other end can switch these on; so the packet has a file too
+			// many, and the file does not stay.
+			m.Header.Type = unix.SCM_RIGHTS
+		}
+		fds, err := unix.ParseUnixRights(m)
 		if err != nil {
 			continue
 		}

@@ -59,7 +59,19 @@ func (r *reuse) reaped(pid int, st child.Status) {
 // A reusable is a process of which the server's reaper tells the end.
 type reusable struct {
 	child.Process
+	r   *reuse
 	end chan child.Status
+}
+
+// KillNow ends the process, unless the reaper has seen its end: then somebody
+// else may have the number.
+func (p reusable) KillNow() error {
+	p.r.s.mu.Lock()
+	defer p.r.s.mu.Unlock()
+	if p.r.running[p.PID] == nil {
+		return nil
+	}
+	return p.Process.KillNow()
 }
 
 // Wait waits until the reaper has seen the end.
@@ -69,14 +81,14 @@ func (p reusable) Wait() (child.Status, error) { return <-p.end, nil }
 // cannot be, and then it was not touched.
 func (s *server) handOver(cmd *child.Cmd, c *client) bool {
 	r := s.reuse
-	if r == nil || isOff(cmd.Env) {
+	if r == nil || isOff(cmd.Env) || !workers.Fits(cmd.Env) {
 		return false
 	}
 	file, err := child.LookPath(cmd.Path, s.path())
 	if err != nil {
 		return false
 	}
-	v, able := r.look(file)
+	v, able := r.find(file).Look()
 	if !able {
 		return false
 	}
@@ -86,7 +98,14 @@ func (s *server) handOver(cmd *child.Cmd, c *client) bool {
 		}
 	}
 	w, err := r.start(file, v, cmd)
-	return err == nil && s.give(w, file, cmd, c)
+	if err != nil {
+		return false
+	}
+	if !w.Ready() {
+		r.find(file).Disown(v)
+		return false
+	}
+	return s.give(w, file, cmd, c)
 }
 
 // isOff tells whether the environment has an empty reuseVar.
@@ -99,19 +118,19 @@ func isOff(env []string) bool {
 	return false
 }
 
-// look tells whether the file can serve several connections.
-func (r *reuse) look(file string) (workers.Version, bool) {
+// find is the program in the file.
+func (r *reuse) find(file string) *workers.Program {
 	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
 	if r.program == nil || r.program.Path != file {
 		r.program = &workers.Program{Dir: sys.Cwd(), Path: file, Mark: pipe.MarkSMTPD}
 	}
-	p := r.program
-	r.s.mu.Unlock()
-	return p.Look()
+	return r.program
 }
 
-// start starts a qmail-smtpd. Its own environment does not count: each
-// connection brings one.
+// start starts a qmail-smtpd. A file that cannot be read may be another one, so
+// the connection waits until the program has said what it is. Its own
+// environment does not count: each connection brings one.
 func (r *reuse) start(file string, v workers.Version, cmd *child.Cmd) (*workers.Worker, error) {
 	return workers.Start(cmd.Path, pipe.MarkSMTPD, v, func(arg0 string, files []sys.FD) (reusable, error) {
 		files[2] = cmd.Files[2]
@@ -124,7 +143,7 @@ func (r *reuse) start(file string, v workers.Version, cmd *child.Cmd) (*workers.
 		end := make(chan child.Status, 1)
 		r.running[p.PID] = end
 		r.s.started.Signal()
-		return reusable{p, end}, nil
+		return reusable{p, r, end}, nil
 	})
 }
 
@@ -132,18 +151,16 @@ func (r *reuse) start(file string, v workers.Version, cmd *child.Cmd) (*workers.
 // if the qmail-smtpd does not take it. The log says of each connection what it
 // says of one with a program of its own; the pid may come again.
 func (s *server) give(w *workers.Worker, file string, cmd *child.Cmd, c *client) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, err := w.Send(cmd.Env, []sys.FD{c.fd})
 	if err != nil {
-		if err == workers.ErrUnfit {
-			w.Dismiss()
-		}
+		w.Kill() // without the server's lock, which that takes
 		return false
 	}
 	pid := w.PID()
+	s.mu.Lock()
 	s.say(verbose, fromLine(pid, c.conn), decisionLine("ok", pid, c.conn))
 	s.settled()
+	s.mu.Unlock()
 	go func() {
 		status := 0
 		if a, err := p.Wait(); err == nil {

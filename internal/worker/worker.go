@@ -4,6 +4,8 @@
 package worker
 
 import (
+	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -36,30 +38,39 @@ type Result struct {
 	Code   int    // exit code
 	Text   string // see pipe.JobAnswer
 	Retire bool   // the worker wants no more jobs
+	Last   bool   // it takes no more (Serve only)
 }
+
+// errJob is Serve's error for a packet that is no job of this program's.
+var errJob = errors.New("not a job")
 
 // Serve does jobs, one at a time, until the other side has no more; each comes
 // with exactly files descriptors, which are closed after it. It returns when the
-// worker is to end. do must leave nothing behind that the next job could see.
-func (o *Offer) Serve(files int, do func(args []string, files []sys.FD) Result) {
-	if o.hello() != nil {
-		return
+// worker is to end; the error tells why, nil that the other side said so. do must
+// leave nothing behind that the next job could see.
+func (o *Offer) Serve(files int, do func(args []string, files []sys.FD) Result) error {
+	if err := o.hello(); err != nil {
+		return err
 	}
 	buf := make([]byte, pipe.JobMax)
 	for {
 		n, got, err := o.fd.ReceivePacket(buf)
+		if err == io.EOF {
+			return nil
+		}
 		if err != nil {
-			return
+			return err
 		}
 		j, err := pipe.ParseJob(buf[:n])
 		if err != nil || len(got) != files {
 			sys.CloseAll(got)
-			return
+			return errJob
 		}
 		r := do(j.Args, got)
 		sys.CloseAll(got)
-		if o.fd.SendPacket(pipe.JobAnswer{Number: j.Number, Code: byte(r.Code), Retire: r.Retire, Text: r.Text}.Append(nil)) != nil {
-			return
+		a := pipe.JobAnswer{Number: j.Number, Code: byte(r.Code), Retire: r.Retire || r.Last, Text: r.Text}
+		if err := o.fd.SendPacket(a.Append(nil)); err != nil || r.Last {
+			return err
 		}
 	}
 }

@@ -19,12 +19,6 @@ func version(st sys.Info) Version {
 	return Version{st.Dev, st.Ino, st.Size, st.Mtime, st.Ctime, st.CtimeNano}
 }
 
-// See is the version of the file at path.
-func See(path string) (Version, error) {
-	st, err := sys.Cwd().Stat(path)
-	return version(st), err
-}
-
 // A Program is a file that may be able to be a worker. Its fields are set before
 // use.
 type Program struct {

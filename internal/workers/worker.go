@@ -25,7 +25,8 @@ import (
 
 // Errors of a worker.
 var (
-	// ErrUnfit: the job does not fit into a packet. Nothing was sent.
+	// ErrUnfit: the job does not fit into a packet, as Fits would have said.
+	// Nothing was sent.
 	ErrUnfit = errors.New("job too long for a worker")
 	// ErrRefused: the worker took no job; it is gone, or busy with something
 	// that it should not be busy with. Nothing of the job was done.
@@ -35,9 +36,13 @@ var (
 	ErrGone = errors.New("worker gone")
 )
 
-// sendTime is how long a worker may leave a job lying in its socket before it
-// counts as hanging.
-const sendTime = 10 * time.Second
+// How long is waited for a worker that may be hanging, or be in the hands of
+// somebody who wants it to: then it is killed.
+const (
+	sendTime  = 10 * time.Second // until its socket has room for a job
+	helloTime = time.Minute      // until it has said that it is a worker
+	leaveTime = time.Minute      // until it has ended after it was told to go
+)
 
 // A Worker is a running worker.
 type Worker struct {
@@ -54,8 +59,10 @@ type Worker struct {
 	waiting map[uint32]chan<- pipe.JobAnswer
 	last    uint32 // number of the latest job
 	served  int
-	retire  bool // it asked for no more jobs
-	gone    bool
+	retire  bool         // it asked for no more jobs
+	gone    bool         // it gets no more jobs
+	dead    bool         // it was killed, or has ended
+	limit   *time.Timer  // kills it; nil: it may go on
 	status  child.Status // when ended
 }
 
@@ -90,6 +97,7 @@ func Start[P Process](program string, mark pipe.WorkerMark, v Version, start fun
 		Version: v, conn: conn, proc: proc, mark: mark, began: time.Now(), waiting: map[uint32]chan<- pipe.JobAnswer{},
 		ready: make(chan struct{}), ended: make(chan struct{}),
 	}
+	w.limit = time.AfterFunc(helloTime, w.Kill)
 	go w.receive()
 	return w, nil
 }
@@ -120,7 +128,10 @@ func (w *Worker) Ended() child.Status {
 }
 
 // A Pending is a job in the hands of a worker.
-type Pending struct{ answer <-chan pipe.JobAnswer }
+type Pending struct {
+	w      *Worker
+	answer <-chan pipe.JobAnswer
+}
 
 // Wait waits for the answer: ErrGone when there will be none.
 func (p Pending) Wait() (pipe.JobAnswer, error) {
@@ -129,6 +140,20 @@ func (p Pending) Wait() (pipe.JobAnswer, error) {
 		return a, ErrGone
 	}
 	return a, nil
+}
+
+// WaitFor is Wait for an answer that should be there: after the time the worker
+// is killed.
+func (p Pending) WaitFor(d time.Duration) (pipe.JobAnswer, error) {
+	t := time.AfterFunc(d, p.w.Kill)
+	defer t.Stop()
+	return p.Wait()
+}
+
+// Fits tells whether a job with these arguments can be sent at all.
+func Fits(args []string) bool {
+	_, ok := pipe.Job{Args: args}.Append(nil)
+	return ok
 }
 
 // Send gives the worker a job. The caller closes its copies of the files. The
@@ -157,7 +182,7 @@ func (w *Worker) Send(args []string, files []sys.FD) (Pending, error) {
 		w.Kill()
 		return Pending{}, ErrRefused
 	}
-	return Pending{answer}, nil
+	return Pending{w, answer}, nil
 }
 
 // receive takes the worker's answers to those who wait for them, and waits for
@@ -165,7 +190,7 @@ func (w *Worker) Send(args []string, files []sys.FD) (Pending, error) {
 func (w *Worker) receive() {
 	buf := make([]byte, pipe.AnswerMax+1)
 	if n, err := w.conn.Receive(buf); err == nil && string(buf[:n]) == string(w.mark) {
-		close(w.ready)
+		w.said()
 		for {
 			n, err := w.conn.Receive(buf)
 			if err != nil || !w.take(buf[:n]) {
@@ -173,14 +198,11 @@ func (w *Worker) receive() {
 			}
 		}
 	}
-	w.mu.Lock()
-	w.gone = true
-	w.mu.Unlock()
-	_ = w.conn.Close()
-	_ = w.proc.KillNow() // it has ended, or should have
+	w.Kill() // it has ended, or should have
 	st, err := w.proc.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.within(0)
 	if w.status = st; err != nil {
 		w.status = waitFailed
 	}
@@ -189,6 +211,28 @@ func (w *Worker) receive() {
 		delete(w.waiting, n)
 	}
 	close(w.ended)
+}
+
+// said notes that it is a worker.
+func (w *Worker) said() {
+	w.mu.Lock()
+	if !w.gone {
+		w.within(0)
+	}
+	w.mu.Unlock()
+	close(w.ready)
+}
+
+// within has the worker killed after the time, which replaces one that was set
+// before; 0: not at all. The lock is held.
+func (w *Worker) within(d time.Duration) {
+	if w.limit != nil {
+		w.limit.Stop()
+		w.limit = nil
+	}
+	if d > 0 {
+		w.limit = time.AfterFunc(d, w.Kill)
+	}
 }
 
 // waitFailed is the status of a worker that could not be waited for: as if a
@@ -218,8 +262,9 @@ func (w *Worker) take(packet []byte) (ok bool) {
 func (w *Worker) Kill() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.gone {
-		w.gone = true
+	w.gone = true
+	if !w.dead {
+		w.dead = true
 		_ = w.proc.KillNow() // not waited for yet: the number is still its own
 		_ = w.conn.Close()   // somebody else may hold the other end
 	}
@@ -228,6 +273,9 @@ func (w *Worker) Kill() {
 // Dismiss tells a worker without jobs to go.
 func (w *Worker) Dismiss() {
 	w.mu.Lock()
+	if !w.dead && !w.gone {
+		w.within(leaveTime)
+	}
 	w.gone = true
 	w.mu.Unlock()
 	_ = w.conn.CloseWrite() // it reads the end of file

@@ -110,5 +110,20 @@ func timed(op string, err error) error {
 	return sys.NewError(op, "", err)
 }
 
+// Silent tells whether there is nothing to read now, and no end either.
+func (c *Polled) Silent() bool {
+	raw, err := c.f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	silent := false
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		silent = sys.IsWouldBlock(err)
+	})
+	return err == nil && silent
+}
+
 // Close closes the connection at once, without waiting for the peer.
 func (c *Polled) Close() error { return sys.NewError("close", "", c.f.Close()) }
