@@ -17,6 +17,7 @@ type job struct {
 	atEnd   bool   // all recipients were met
 	active  int    // the pass, if it is on this job, and deliveries; they take a job slot
 	waiting int    // failures whose text is being stored; they take none
+	alarms  int    // server.alarms when active became 0
 }
 
 // skip is how much later than at once a channel tries again, in the terms of
@@ -69,6 +70,7 @@ func (s *server) openJob(id queue.ID, c *channel, sender string, birth, now int6
 func (s *server) release(j *job) {
 	if j.active--; j.active == 0 {
 		s.jobs--
+		j.alarms = s.alarms
 	}
 	s.closeJob(j)
 }
@@ -84,7 +86,13 @@ func (s *server) closeJob(j *job) {
 		return
 	}
 	if !j.atEnd || j.open > 0 {
-		j.c.due.push(entry{j.retry, j.id})
+		at := j.retry
+		if j.alarms != s.alarms {
+			// ALRM came when all was reported, as the log has told, and only the
+			// disk was waited for.
+			at = s.clock()
+		}
+		j.c.due.push(entry{at, j.id})
 		return
 	}
 	path := j.c.which.Kind().Path(j.id)

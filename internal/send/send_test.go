@@ -246,6 +246,35 @@ func TestAlarm(t *testing.T) {
 	b.command(local)
 }
 
+// TestAlarmWhileStoring: the log has told that all deliveries are over, so an
+// alarm counts for the message, although the text of a failure is not on disk.
+func TestAlarmWhileStoring(t *testing.T) {
+	b := newBed(t)
+	id := b.queued("Fs@a\x00", "", "Tbad@h\x00Tlater@h\x00", "")
+	disk := make(chan bool)
+	b.start(1, 2, func(s *server) {
+		s.fsync = func(sys.FD) error { <-disk; return nil }
+		s.fsyncDir = func(string) error { return nil }
+	})
+	b.command(remote)
+	b.command(remote)
+	b.report(remote, 0, 'D', "no\n")
+	b.report(remote, 1, 'Z', "later\n")
+	b.logged("delivery 2: deferral: later/", 1)
+	b.advance(0)
+	b.signals <- sig.ALRM
+	b.advance(0)
+	b.until("the alarm", func() bool { return len(b.signals) == 0 })
+	b.advance(0)
+	close(disk)
+	c := b.command(remote)
+	if c.Recipient != "later@h" {
+		t.Errorf("command %+v", c)
+	}
+	b.report(remote, c.Delnum, 'K', "")
+	b.until("the end", func() bool { return !b.has(queue.Remote, id) })
+}
+
 // TestLostSpawner: deliveries of the other channel are waited for, those of the
 // lost one are not.
 func TestLostSpawner(t *testing.T) {

@@ -63,6 +63,7 @@ type server struct {
 	jobs      int         // jobs that are being worked on
 	jobsMax   int         // how many may be
 	delivered uint64      // deliveries started so far
+	alarms    int         // how often ALRM came
 	failed    heap[entry] // stat failed: add again
 	done      heap[entry] // probably finished
 
@@ -167,6 +168,7 @@ func (s *server) signal(g sig.Signal) {
 		}
 		s.leave()
 	case sig.ALRM:
+		s.alarms++
 		now := s.clock()
 		for _, c := range s.channels {
 			for i := range c.due {
