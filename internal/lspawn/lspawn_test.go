@@ -73,7 +73,9 @@ func (b *bed) start(c *child.Cmd, id creds.ID) (child.Process, error) {
 // deliver has one delivery done and returns its report.
 func (b *bed) deliver(sender, rcpt string) string {
 	b.t.Helper()
+	b.mu.Lock()
 	b.ids = nil
+	b.mu.Unlock()
 	dir, err := sys.OpenDir(b.home.Path("queue/mess"))
 	b.must(err)
 	defer func() { _ = dir.Close() }()

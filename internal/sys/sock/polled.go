@@ -54,10 +54,12 @@ func (c *Polled) connected(limit time.Duration) error {
 	if err != nil {
 		return err
 	}
-	waited, no, result := false, 0, error(nil)
+	no, result := 0, error(nil)
 	err = raw.Write(func(fd uintptr) bool {
-		if !waited {
-			waited = true
+		// Asked before the first wait, too: the poller tells of a change once, and
+		// may have told already.
+		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		if n, err := unix.Poll(ready, 0); n == 0 || err == unix.EINTR {
 			return false
 		}
 		no, result = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
