@@ -78,7 +78,8 @@ func (c *carrier) deliver(args []string, message sys.FD, r *report) verdict {
 		return noControls
 	}
 	if queue := c.queueDir(home); queue != nil {
-		d.timeouts = tcpto.New(queue, sys.Getpid(), p.Now)
+		d.table = func() timeouts { return tcpto.New(queue, sys.Getpid(), p.Now) }
+		d.timeouts = d.table()
 	}
 	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
 		conn, err := sock.DialPolled(to, d.timeoutConnect)

@@ -231,15 +231,17 @@ func (l *lanes) close() {
 // again puts parcels back into the lane, as if nothing had been sent of them.
 // Those that are fresh get a connection of their own, together if they can go
 // together.
-func (n *lane) again(batch []*parcel) {
+func (n *lane) again(back []retry) {
 	n.all.mu.Lock()
 	defer n.all.mu.Unlock()
-	for _, p := range batch {
-		p.d.report.buf = nil
+	for _, r := range back {
+		r.d.report.buf = nil
+		r.parcel.alone, r.fresh = r.parcel.alone || r.alone, !r.alone
+		n.waiting = append(n.waiting, r.parcel)
 	}
-	n.waiting = append(n.waiting, batch...)
 	var begun *parcel
-	for _, p := range batch {
+	for _, r := range back {
+		p := r.parcel
 		if p.fresh && (begun == nil || !begun.with(p)) {
 			begun = p
 			n.begin(p)

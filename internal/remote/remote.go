@@ -48,6 +48,7 @@ type delivery struct {
 	config
 	resolver resolver
 	timeouts timeouts
+	table    func() timeouts // another one like it, for a connection of its own; nil: none
 	local    func() (sock.Addresses, error)
 	dial     func(to netip.AddrPort) (io.ReadWriteCloser, error)
 	now      func() time.Time

@@ -40,11 +40,15 @@ func (n *lane) serve(p *parcel) {
 
 // connect opens a connection for p, up to where it can take a message.
 func (n *lane) connect(p *parcel) (*session, verdict) {
-	s, v := p.d.open(p.relay, p.port)
+	d := *p.d // another connection may be opened for p
+	if d.table != nil {
+		d.timeouts = d.table()
+	}
+	s, v := d.open(p.relay, p.port)
 	if v != (verdict{}) {
 		return nil, v
 	}
-	v, err := s.hello(p.d.helo)
+	v, err := s.hello(d.helo)
 	switch {
 	case err != nil:
 		v = s.died()
@@ -96,7 +100,7 @@ func (c *carrying) next(first *parcel) (keep bool) {
 	}
 	n.sending = append(n.sending, batch[0])
 	n.all.mu.Unlock()
-	var back []*parcel
+	var back []retry
 	if v := safely(func() verdict { keep, back = c.send(batch); return verdict{} }); v != (verdict{}) {
 		tell(batch, v)
 		keep, back = false, nil
@@ -152,7 +156,7 @@ func (c *carrying) wait() bool {
 // 4.5.3.1.10). So a message that comes second to a connection is refused only
 // after a fresh one, and a recipient among others only after it was alone: what
 // bounces here would have bounced from a connection of its own.
-func (c *carrying) send(batch []*parcel) (keep bool, back []*parcel) {
+func (c *carrying) send(batch []*parcel) (keep bool, back []retry) {
 	s := c.s
 	s.used = c.messages > 0
 	if s.used && !s.silent() {
@@ -188,7 +192,7 @@ func (c *carrying) send(batch []*parcel) (keep bool, back []*parcel) {
 }
 
 // data sends the message to those who were accepted.
-func (c *carrying) data(accepted []*parcel) (keep bool, back []*parcel) {
+func (c *carrying) data(accepted []*parcel) (keep bool, back []retry) {
 	s := c.s
 	v, err := s.data(accepted[0].d.message)
 	switch {
@@ -215,7 +219,7 @@ func (c *carrying) data(accepted []*parcel) (keep bool, back []*parcel) {
 // recipients names the recipients. Of several, those that are refused come back,
 // but for deferrals before anybody was accepted, which are what they seem. On an
 // error accepted are all whose fate is not known.
-func (c *carrying) recipients(batch []*parcel) (accepted, back []*parcel, err error) {
+func (c *carrying) recipients(batch []*parcel) (accepted []*parcel, back []retry, err error) {
 	s := c.s
 	text := s.peer + " does not like recipient."
 	giveUp := verdict{failure, "Giving up on " + s.peer + ".\n"}
@@ -247,7 +251,7 @@ func (c *carrying) recipients(batch []*parcel) (accepted, back []*parcel, err er
 // fail is what becomes of parcels when the connection died before the message
 // was sent. On one that was used before, or was asked for several, nothing is lost
 // but the connection.
-func (c *carrying) fail(batch []*parcel, several bool) (back []*parcel) {
+func (c *carrying) fail(batch []*parcel, several bool) (back []retry) {
 	switch {
 	case several:
 		return alone(batch)
@@ -258,20 +262,21 @@ func (c *carrying) fail(batch []*parcel, several bool) (back []*parcel) {
 	return nil
 }
 
-// alone marks parcels as not to be sent with others.
-func alone(batch []*parcel) []*parcel {
-	for _, p := range batch {
-		p.alone, p.fresh = true, false
-	}
-	return batch
+// A retry is a parcel that is to be tried again: alone, or else on a connection
+// that had no message yet.
+type retry struct {
+	*parcel
+	alone bool
 }
 
-// anew marks parcels as not to be sent on a used connection.
-func anew(batch []*parcel) []*parcel {
+func alone(batch []*parcel) []retry { return retries(batch, true) }
+func anew(batch []*parcel) []retry  { return retries(batch, false) }
+
+func retries(batch []*parcel, alone bool) (back []retry) {
 	for _, p := range batch {
-		p.fresh = true
+		back = append(back, retry{p, alone})
 	}
-	return batch
+	return back
 }
 
 // reset gives a transaction up that the server refused. One that defers has

@@ -31,6 +31,7 @@ type site struct {
 	copies []string
 	wire   []string // what came on each connection, for a look at the order
 	hold   chan bool
+	keeps  bool // a connection is there, or soon without work
 }
 
 func newSite(t *testing.T, share string) *site {
@@ -63,6 +64,20 @@ func newSite(t *testing.T, share string) *site {
 		}
 	}()
 	return s
+}
+
+// script says what the server replies from now on.
+func (s *site) script(reply func(conn, message int, line string) string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reply = reply
+}
+
+// wait makes the server wait for hold after each message.
+func (s *site) wait(hold chan bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hold = hold
 }
 
 func (s *site) control(name, text string) {
@@ -172,8 +187,11 @@ func (s *site) serve(c net.Conn) {
 			}
 			body += l
 		}
-		if s.hold != nil {
-			<-s.hold
+		s.mu.Lock()
+		hold := s.hold
+		s.mu.Unlock()
+		if hold != nil {
+			<-hold
 		}
 		coming = nil
 		for _, r := range rcpts {
@@ -266,7 +284,7 @@ func (s *site) together(sender string, rcpts ...string) []string {
 		return ok
 	}
 	var idle []*carrying
-	if len(s.c.lanes.open) > 0 { // nothing else runs
+	if s.keeps {
 		s.until("an idle connection", func() bool {
 			return each(func(n *lane) bool {
 				idle, n.idle, n.full = n.idle, nil, time.Now().Add(time.Hour)
@@ -276,11 +294,13 @@ func (s *site) together(sender string, rcpts ...string) []string {
 	}
 	file := s.file("body\n")
 	var outs []<-chan string
-	for _, r := range rcpts {
+	for i, r := range rcpts {
 		outs = append(outs, s.begin(file, sender, r))
+		if idle != nil {
+			s.until("it to wait", func() bool { return each(func(n *lane) bool { return len(n.waiting) == i+1 }) })
+		}
 	}
 	if idle != nil {
-		s.until("all to wait", func() bool { return each(func(n *lane) bool { return len(n.waiting) == len(rcpts) }) })
 		each(func(n *lane) bool {
 			n.idle, n.full = idle, time.Time{}
 			n.kick()
@@ -304,11 +324,18 @@ func (s *site) until(what string, ok func() bool) {
 	}
 }
 
+// lines are the verbs of each connection.
+func (s *site) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.wire...)
+}
+
 func (s *site) seen() (conns int, copies []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sort.Strings(s.copies)
-	return s.conns, s.copies
+	return s.conns, append([]string(nil), s.copies...)
 }
 
 const fine = "r, K 250 queued"
@@ -324,7 +351,7 @@ func TestNotShared(t *testing.T) {
 		if conns, copies := s.seen(); conns != 3 || len(copies) != 3 {
 			t.Errorf("remoteshare %q: %d connections, %q", share, conns, copies)
 		}
-		for _, w := range s.wire {
+		for _, w := range s.lines() {
 			if !strings.HasPrefix("HELO MAIL RCPT DATA QUIT ", w) {
 				t.Errorf("remoteshare %q: %q", share, w)
 			}
@@ -339,6 +366,16 @@ func TestKept(t *testing.T) {
 	_ = s.send("a@b", "x@far.test")
 	s.control("remoteshare", "1\n")
 	for i := range 5 {
+		if i > 0 {
+			s.until("an idle connection", func() bool {
+				s.c.lanes.mu.Lock()
+				defer s.c.lanes.mu.Unlock()
+				for _, n := range s.c.lanes.open {
+					return len(n.idle) > 0
+				}
+				return false
+			})
+		}
 		if got := s.send(fmt.Sprintf("a%d@b", i), "x@far.test"); got != fine {
 			t.Errorf("message %d: %q", i, got)
 		}
@@ -348,7 +385,7 @@ func TestKept(t *testing.T) {
 		t.Errorf("%d connections, %q", conns, copies)
 	}
 	s.c.lanes.close()
-	if w := s.wire[1]; w != "HELO MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA " && w != "HELO MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA QUIT " {
+	if w := s.lines()[1]; w != "HELO MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA " && w != "HELO MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA MAIL RCPT DATA QUIT " {
 		t.Errorf("sent %q", w)
 	}
 }
@@ -448,7 +485,7 @@ func TestServers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, "1\n")
-			s.reply = tt.reply
+			s.script(tt.reply)
 			sender := "a@b"
 			if strings.Contains(tt.name, "at MAIL everywhere") {
 				sender = "bad@b"
@@ -456,6 +493,7 @@ func TestServers(t *testing.T) {
 			if got := s.send("first@b", "first@far.test"); got != fine {
 				t.Fatalf("first message: %q", got)
 			}
+			s.keeps = true
 			for _, got := range s.together(sender, tt.rcpts...) {
 				rcpt, got, _ := strings.Cut(got, ": ")
 				want := tt.want
@@ -482,7 +520,7 @@ func TestServers(t *testing.T) {
 				}
 			}
 			if conns, _ := s.seen(); tt.conns != 0 && conns != tt.conns {
-				t.Errorf("%d connections, want %d: %q", conns, tt.conns, s.wire)
+				t.Errorf("%d connections, want %d: %q", conns, tt.conns, s.lines())
 			}
 		})
 	}
@@ -492,7 +530,7 @@ func TestServers(t *testing.T) {
 // other senders, as of VERP, never do.
 func TestBatch(t *testing.T) {
 	s := newSite(t, "1\n")
-	s.hold = make(chan bool)
+	s.wait(make(chan bool))
 	first := s.begin(s.file("first\n"), "a@b", "first@far.test")
 	s.hold <- true
 	if got := <-first; got != fine {
@@ -524,7 +562,7 @@ func TestBatch(t *testing.T) {
 	if conns > laneConns {
 		t.Errorf("%d connections", conns)
 	}
-	for _, w := range s.wire {
+	for _, w := range s.lines() {
 		run := 0
 		for _, v := range strings.Fields(w) {
 			if run++; v != "RCPT" {
@@ -541,7 +579,7 @@ func TestBatch(t *testing.T) {
 // that takes few connections gets no more, and defers nobody that waits.
 func TestSlowServer(t *testing.T) {
 	s := newSite(t, "1\n")
-	s.hold = make(chan bool)
+	s.wait(make(chan bool))
 	outs := []<-chan string{}
 	for i := range 30 {
 		outs = append(outs, s.begin(s.file("body\n"), "a@b", fmt.Sprintf("u%d@far.test", i)))
@@ -564,12 +602,12 @@ func TestSlowServer(t *testing.T) {
 
 func TestConnectionLimit(t *testing.T) {
 	s := newSite(t, "1\n")
-	s.reply = func(_, _ int, line string) string {
+	s.script(func(_, _ int, line string) string {
 		if line == "greeting" && s.open > 2 {
 			return "421 too many connections"
 		}
 		return ""
-	}
+	})
 	var outs []<-chan string
 	for i := range 40 {
 		outs = append(outs, s.begin(s.file("body\n"), "a@b", fmt.Sprintf("u%d@far.test", i)))
@@ -584,7 +622,7 @@ func TestConnectionLimit(t *testing.T) {
 // A server that is not there, or refuses everybody: all who wait are told.
 func TestNobodyThere(t *testing.T) {
 	s := newSite(t, "1\n")
-	s.reply = func(_, _ int, line string) string { return map[string]string{"greeting": "554 go away"}[line] }
+	s.script(func(_, _ int, line string) string { return map[string]string{"greeting": "554 go away"}[line] })
 	for _, got := range s.together("a@b", "x@far.test", "y@far.test", "z@far.test") {
 		if !strings.HasSuffix(got, ": Z 554 go away") {
 			t.Errorf("%q", got)
@@ -603,7 +641,7 @@ func TestNobodyThere(t *testing.T) {
 func TestUnsteadyServer(t *testing.T) {
 	s := newSite(t, "1\n")
 	n := 0
-	s.reply = func(_, m int, line string) string {
+	s.script(func(_, m int, line string) string {
 		n++
 		switch {
 		case line == "greeting":
@@ -616,7 +654,7 @@ func TestUnsteadyServer(t *testing.T) {
 			return "451 hm"
 		}
 		return ""
-	}
+	})
 	files := []string{s.file("one\n"), s.file("two\n"), s.file("three\n")}
 	var outs []<-chan string
 	for i := range 60 {
