@@ -1,7 +1,10 @@
 // Package peers tests the suite among programs of others: Debian's tcpserver,
 // xinetd and inetd start qmail-smtpd, daemontools and runit supervise qmail, and
 // our tcpserver, tcprules, tcprulescheck, setuidgid, multilog and fastforward with
-// its kin do what their namesakes do, and work with what these leave.
+// its kin do what their namesakes do, and work with what these leave. Mail readers
+// and filters use the suite as their users do: swaks sends by SMTP, mutt and
+// s-nail by sendmail, procmail and maildrop deliver, fetchmail and mpop fetch, and
+// Dovecot, mutt, s-nail and qmail-pop3d read the same Maildir.
 //
 //	PEERS=$(scripts/fetch-peers) QMAIL_PREFIX=/path/to/tree \
 //	    go test -count=1 -tags e2e ./test/peers
