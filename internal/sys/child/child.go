@@ -31,6 +31,11 @@ type Cmd struct {
 	// whose runtime fails dies by SIGABRT and not with exit 2 (STYLE section 7).
 	Crash bool
 
+	// Watch ends a program whose start cannot be learned of: for one that waits
+	// for this process. The run-time's timer behind it opens two descriptors, in
+	// the lowest free numbers.
+	Watch bool
+
 	// Cred is set by sys/creds only.
 	Cred *syscall.Credential
 }
@@ -76,8 +81,11 @@ const silence = 2 * time.Second
 // forkExec is syscall.ForkExec, which learns from a pipe whether the program
 // could be executed. If that pipe cannot be read it waits for the end of the
 // program, which may itself wait for this process, as qmail-queue does for its
-// message. The program is killed then, and ForkExec returns the error.
+// message. With c.Watch the program is killed then, and ForkExec returns the error.
 func forkExec(c *Cmd, attr *syscall.ProcAttr) (int, error) {
+	if !c.Watch {
+		return syscall.ForkExec(c.Path, c.Args, attr)
+	}
 	fd := -1 // set when the program runs, as clone with CLONE_VFORK returns no earlier
 	attr.Sys.PidFD = &fd
 	var watch *time.Timer
