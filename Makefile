@@ -45,8 +45,8 @@ check: it ## compare the installed tree with what it should be
 uninstall: it ## remove programs, start scripts and manual pages; queue, control, users, alias stay
 	@DESTDIR='$(DESTDIR)' build/install uninstall
 
-setup-nullclient: it ## install a null client: NAME=this.host SITE=for.addresses SERVERS='IP ...'
-	@DESTDIR='$(DESTDIR)' build/install nullclient '$(NAME)' '$(SITE)' $(SERVERS)
+setup-nullclient: it ## install a null client: ME=this.host SITE=for.addresses SERVERS='IP ...'
+	@DESTDIR='$(DESTDIR)' build/install nullclient '$(ME)' '$(SITE)' $(SERVERS)
 
 sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq, newaliases ours
 	@DESTDIR='$(DESTDIR)' build/install sendmail-links
