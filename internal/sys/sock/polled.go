@@ -54,10 +54,15 @@ func (c *Polled) connected(limit time.Duration) error {
 	if err != nil {
 		return err
 	}
-	waited, no, result := false, 0, error(nil)
+	no, result := 0, error(nil)
 	err = raw.Write(func(fd uintptr) bool {
-		if !waited {
-			waited = true
+		// The poller tells of changes only, and may have told of this one already.
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		n, perr := unix.Poll(p, 0)
+		for perr == unix.EINTR {
+			n, perr = unix.Poll(p, 0)
+		}
+		if perr == nil && n == 0 {
 			return false
 		}
 		no, result = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
