@@ -97,13 +97,21 @@ func Start[P Process](program string, mark pipe.WorkerMark, v Version, start fun
 // PID is the number of the worker's process.
 func (w *Worker) PID() int { return w.proc.Number() }
 
+// readyTime is how long a program may take to say that it is a worker.
+const readyTime = 10 * time.Second
+
 // Ready waits until the program has said that it is a worker; false if it never
-// will, so that it is another program.
+// will, so that it is another program. One that says nothing for readyTime, and
+// does not end, is ended.
 func (w *Worker) Ready() bool {
+	t := time.NewTimer(readyTime)
+	defer t.Stop()
 	select {
 	case <-w.ready:
 		return true
 	case <-w.ended:
+	case <-t.C:
+		w.Kill()
 	}
 	select {
 	case <-w.ready: // it had, and ended
