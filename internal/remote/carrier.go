@@ -31,6 +31,7 @@ type carrier struct {
 	p     *prog.Process
 	name  string
 	lanes lanes
+	queue *sys.Dir // nil: there is none
 
 	mu       sync.Mutex
 	versions [len(controlFiles)]sys.Info // of the control files when they were read
@@ -45,6 +46,10 @@ var controlFiles = [...]string{"me", "helohost", "timeoutremote", "timeoutconnec
 func carry(p *prog.Process, o *worker.Offer) int {
 	c := &carrier{p: p}
 	c.name, _, _ = pipe.ParseWorkerName(p.Args[0])
+	// Kept open: a connection may outlive the delivery that it was opened for.
+	if queue, err := sys.Cwd().OpenSearchDir(p.Home + "/queue"); err == nil {
+		c.queue = queue
+	}
 	o.ServeMany(jobFiles, c.job)
 	c.lanes.close()
 	return 0
@@ -76,9 +81,8 @@ func (c *carrier) deliver(args []string, message sys.FD, r *report) verdict {
 	if d.config, err = c.controls(home); err != nil {
 		return noControls
 	}
-	if queue, err := home.OpenSearchDir("queue"); err == nil {
-		defer func() { _ = queue.Close() }() // used for names only
-		d.timeouts = tcpto.New(queue, sys.Getpid(), p.Now)
+	if c.queue != nil {
+		d.timeouts = tcpto.New(c.queue, sys.Getpid(), p.Now)
 	}
 	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
 		conn, err := sock.DialPolled(to, d.timeoutConnect)
