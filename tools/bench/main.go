@@ -53,6 +53,7 @@ type Options struct {
 	Hold   time.Duration // how long the sink waits before it takes a message
 	By     bool          // CPU by program
 	Floor  string        // benchfloor
+	Extra  []string      // control files of the first system, NAME=TEXT
 }
 
 // A Subject is one of the systems compared.
@@ -125,6 +126,13 @@ func commandLine(args []string) (*plan, error) {
 	fs.Var(numbers{&p.Remote}, "remote", "concurrencyremote of remote and list")
 	fs.Var(numbers{&p.List}, "list", "recipients of list_fanout; 20000 is the other usual one")
 	fs.Var(numbers{&p.Deep}, "deep", "depths of deep_queue")
+	fs.Func("control", "a control file of the first system, NAME=TEXT, as often as you like", func(s string) error {
+		if name, _, ok := strings.Cut(s, "="); !ok || name == "" || strings.ContainsAny(name, "/.") {
+			return errors.New("not NAME=TEXT")
+		}
+		p.Extra = append(p.Extra, s)
+		return nil
+	})
 	fs.DurationVar(&p.Burst, "burst", 20*time.Second, "length of burst")
 	fs.DurationVar(&p.Hold, "hold", 0, "the sink takes so long for each message")
 	fs.BoolVar(&p.By, "by", false, "CPU per message by program as well")
@@ -227,6 +235,9 @@ func (p *plan) one(v variant, s Subject) Result {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays is below scratch, and seen there
 	spec := Spec{Options: p.Options, Subject: s, Variant: v.name, Dir: dir, Server: p.server, CGroup: newGroup()}
+	if s.Name != p.subjects[0].Name {
+		spec.Extra = nil
+	}
 	if spec.CGroup != "" {
 		defer endGroup(spec.CGroup)
 	}

@@ -57,6 +57,10 @@ func (q *qmail) setup(p Params) error {
 	if most := max(p.local, p.remote); most > 120 {
 		control["spawnlimit"] = strconv.Itoa(most)
 	}
+	for _, e := range q.Extra {
+		name, text, _ := strings.Cut(e, "=")
+		control[name] = text
+	}
 	for name, text := range control {
 		if err := put(own+"/control/"+name, text+"\n"); err != nil {
 			return err

@@ -19,6 +19,7 @@ const (
 	fCPU      = "CPU ms/message"
 	fCPURcpt  = "CPU ms/recipient"
 	fMiB      = "MiB/s"
+	fPSS      = "PSS KiB at the end"
 	messages  = "messages" // not shown
 )
 
@@ -45,11 +46,11 @@ func variants(o *Options) (list []variant) {
 		add("smtp_in/"+v.name, both, func(b *bed) (figures, error) { return b.smtpIn(v.s, v.per, v.cnt) }, fRate, fLatency, fCPU)
 	}
 	for _, c := range o.Local {
-		add(fmt.Sprintf("local/c%d", c), both, func(b *bed) (figures, error) { return b.local(c) }, fRate, fTaken, fCPU)
+		add(fmt.Sprintf("local/c%d", c), both, func(b *bed) (figures, error) { return b.local(c) }, fRate, fTaken, fCPU, fPSS)
 	}
 	for _, c := range o.Remote {
 		add(fmt.Sprintf("remote/c%d", c), both, func(b *bed) (figures, error) { return b.remote(c, 2000, 1) },
-			fRate, fTaken, fCPU, "connections", "peak at once")
+			fRate, fTaken, fCPU, "connections", "peak at once", fPSS)
 	}
 	for _, r := range o.List {
 		for _, c := range o.Remote {
@@ -115,6 +116,10 @@ func (b *bed) delivering(l load, a *arrivals) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
+	pss := 0.0
+	for _, p := range b.processes() {
+		pss += memory(p.pid, "Pss")
+	}
 	used := b.rest() - before
 	if got := int(a.n.Load()); got != all {
 		return nil, fmt.Errorf("%d deliveries, expected %d", got, all)
@@ -122,7 +127,7 @@ func (b *bed) delivering(l load, a *arrivals) (figures, error) {
 	wall, k := last.Sub(s.start).Seconds(), float64(all)
 	taken := float64(s.n) / s.wall.Seconds()
 	during := meanwhile / s.wall.Seconds()
-	return figures{fRate: k / wall, fTaken: taken, fCPU: 1000 * used / k, fCPURcpt: 1000 * used / k, messages: k,
+	return figures{fRate: k / wall, fTaken: taken, fCPU: 1000 * used / k, fCPURcpt: 1000 * used / k, messages: k, fPSS: pss,
 		"delivered meanwhile /s": during, "delivered/taken": during / taken,
 		"drain s": max(0, wall-s.wall.Seconds())}, nil
 }

@@ -97,6 +97,9 @@ func TestCommandLine(t *testing.T) {
 		{"-only ( new=qmail:/x", false},
 		{"-home /opt/qmail new=qmail:/x", false},
 		{"-perhaps new=qmail:/x", false},
+		{"-control classic= -control remoteshare=0 new=qmail:/x", true},
+		{"-control classic new=qmail:/x", false},
+		{"-control ../x=y new=qmail:/x", false},
 	} {
 		if _, err := quietly(tt.args); (err == nil) != tt.ok {
 			t.Errorf("%q: %v, want it good: %v", tt.args, err, tt.ok)
