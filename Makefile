@@ -45,8 +45,8 @@ check: it ## compare the installed tree with what it should be
 uninstall: it ## remove programs, start scripts and manual pages; queue, control, users, alias stay
 	@DESTDIR='$(DESTDIR)' build/install uninstall
 
-setup-nullclient: it ## install a null client: NAME=this.host SITE=for.addresses SERVERS='IP ...'
-	@DESTDIR='$(DESTDIR)' build/install nullclient '$(NAME)' '$(SITE)' $(SERVERS)
+setup-nullclient: it ## install a null client: ME=this.host SITE=for.addresses SERVERS='IP ...'
+	@DESTDIR='$(DESTDIR)' build/install nullclient '$(ME)' '$(SITE)' $(SERVERS)
 
 sendmail-links: it ## make /usr/sbin/sendmail, /usr/lib/sendmail, /usr/bin/mailq, newaliases ours
 	@DESTDIR='$(DESTDIR)' build/install sendmail-links
@@ -87,6 +87,9 @@ lint: ## gofmt, vet (also for 386), floor plan, manual pages
 bench-exec: it ## start-up time and memory of each program beside an empty C program
 	@GO='$(GO)' sh scripts/bench-exec
 
+bench: it ## rates and CPU of the whole beside Postfix (root): docs/PERFORMANCE.md, OPTIONS=-h
+	@GO='$(GO)' MAKE='$(MAKE)' sh scripts/bench
+
 dist: ## build/goqmail-VERSION.tar.gz: the sources, the same bytes everywhere
 	@sh scripts/dist
 
@@ -101,4 +104,4 @@ help: ## this list
 
 FORCE:
 .PHONY: it man setup instpackage instchown check uninstall setup-nullclient sendmail-links sendmail-unlinks \
-	quickstart start stop restart test e2e race fuzz lint bench-exec dist deb clean help FORCE
+	quickstart start stop restart test e2e race fuzz lint bench bench-exec dist deb clean help FORCE

@@ -34,7 +34,7 @@ var order = []string{
 var formats = []string{
 	"addresses.5", "dot-qmail.5", "envelopes.5", "maildir.5", "mbox.5", "qmail-control.5",
 	"qmail-header.5", "qmail-log.5", "qmail-passwords.5", "qmail-queue.5", "qmail-users.5", "tcp-environ.5",
-	"forgeries.7", "qmail-limits.7", "qmail.7", "qmail-command.8",
+	"forgeries.7", "qmail-limits.7", "qmail-workers.7", "qmail.7", "qmail-command.8",
 }
 
 // foreign are the pages of other packages that ours may refer to.
@@ -344,7 +344,7 @@ func stringConstants(t *testing.T, dir string) map[string]string {
 
 // notYet are control files that qmail-showctl explains although no program
 // described here reads them.
-var notYet = []string{"classic", "remoteshare", "spawnlimit"}
+var notYet = []string{"spawnlimit"}
 
 // TestControlFiles holds qmail-control(5) against the table that qmail-showctl
 // prints: each file has a row with its default.

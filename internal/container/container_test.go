@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"goqmail/internal/control"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/sys/sig"
@@ -418,4 +419,28 @@ func TestNotFirst(t *testing.T) {
 	if code := Run(&prog.Process{Args: []string{me}, Env: prog.NewEnv(nil)}); code != exitUsage {
 		t.Errorf("as another process than the first: exit %d", code)
 	}
+}
+
+// FuzzFromEnvironment: whatever the environment has, each file that comes out is
+// a known one without a slash in its name, and lines of lists have no blanks.
+func FuzzFromEnvironment(f *testing.F) {
+	for _, s := range []string{"CONTROL_ME=a", "CONTROL_LOCALS=a b\nc", "CONTROL_TCP_SMTP=:allow", "CONTROL_..=x", "CONTROL_LOCALS=\xff \xc2\x85", "A"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		files, err := fromEnvironment(prog.NewEnv([]string{s}))
+		if err != nil {
+			return
+		}
+		for _, file := range files {
+			_, isExtra := extra[file.name]
+			c, isKnown := control.FileNamed(file.name)
+			if strings.Contains(file.name, "/") || !isExtra && !isKnown {
+				t.Errorf("%q makes %q", s, file.name)
+			}
+			if isKnown && c.Kind == control.KindList && strings.ContainsAny(file.content, " \t") {
+				t.Errorf("%q makes %q", s, file.content)
+			}
+		}
+	})
 }

@@ -137,3 +137,50 @@ func TestMoveWithoutSync(t *testing.T) {
 		t.Error("Move in a directory that cannot be opened for reading succeeded")
 	}
 }
+
+// Two who make the same file do it one after the other.
+func TestLock(t *testing.T) {
+	dir, path := here(t)
+	first, err := Create(dir, "tmp", "name")
+	must(t, err)
+	if _, err := create(dir, "tmp", "name", 0); !sys.IsTimeout(err) {
+		t.Fatalf("a second Create: %v, want ErrTimeout", err)
+	}
+	made := make(chan error)
+	go func() {
+		second, err := Create(dir, "tmp", "name")
+		if err == nil {
+			_, err = second.Write([]byte("2"))
+		}
+		if err == nil {
+			err = second.Finish()
+		}
+		if err == nil {
+			err = second.Move()
+		}
+		made <- err
+	}()
+	_, err = first.Write([]byte("first"))
+	must(t, err)
+	must(t, first.Finish())
+	must(t, first.Move())
+	must(t, <-made)
+	if got := content(t, path+"/name"); got != "2" || content(t, path+"/tmp") != "(absent)" {
+		t.Errorf("name has %q, tmp %q", got, content(t, path+"/tmp"))
+	}
+	// One who gives up leaves tmp to the next.
+	third, err := Create(dir, "tmp", "name")
+	must(t, err)
+	_, err = third.Write([]byte("not this, it is longer"))
+	must(t, err)
+	third.Abandon()
+	fourth, err := create(dir, "tmp", "name", 0)
+	must(t, err)
+	_, err = fourth.Write([]byte("4"))
+	must(t, err)
+	must(t, fourth.Finish())
+	must(t, fourth.Move())
+	if got := content(t, path+"/name"); got != "4" {
+		t.Errorf("name has %q, want the last content alone", got)
+	}
+}

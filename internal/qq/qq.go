@@ -102,7 +102,7 @@ func (m *Message) start(c Config, message, envelope, custom sys.FD) error {
 	path, _ := c.program()
 	m.proc, err = child.Start(&child.Cmd{
 		Path: path, Args: []string{path}, Dir: c.Home, Env: child.WithoutRuntime(c.Env),
-		Files: []sys.FD{message, envelope, stderr, -1, -1, -1, custom},
+		Files: []sys.FD{message, envelope, stderr, -1, -1, -1, custom}, Watch: true,
 	})
 	switch {
 	case err == nil:

@@ -33,12 +33,10 @@ const usage = "rblsmtpd: usage: rblsmtpd [ -b ] [ -R ] [ -t timeout ] [ -r base 
 // defaultTimeout is the time limit of the whole session.
 const defaultTimeout = 60 * time.Second
 
-// Variables that are read.
-const (
-	// varText decides before any list: empty lets the client through, a text
-	// refuses it with codeLater, or codeNever if a hyphen stands before it.
-	varText = "RBLSMTPD"
-)
+// varText is the variable that decides before any list: empty lets the client
+// through, a text refuses it with codeLater, or with codeNever if a hyphen stands
+// before it.
+const varText = "RBLSMTPD"
 
 // Options are the command line.
 type options struct {

@@ -31,9 +31,9 @@ type carrier struct {
 	p     *prog.Process
 	name  string
 	lanes lanes
+	queue *sys.Dir // nil: there is none
 
 	mu       sync.Mutex
-	queue    *sys.Dir                    // stays open: a connection may outlive the delivery it was opened for
 	versions [len(controlFiles)]sys.Info // of the control files when they were read
 	known    bool
 	config   config
@@ -46,6 +46,10 @@ var controlFiles = [...]string{"me", "helohost", "timeoutremote", "timeoutconnec
 func carry(p *prog.Process, o *worker.Offer) int {
 	c := &carrier{p: p}
 	c.name, _, _ = pipe.ParseWorkerName(p.Args[0])
+	// Kept open: a connection may outlive the delivery that it was opened for.
+	if queue, err := sys.Cwd().OpenSearchDir(p.Home + "/queue"); err == nil {
+		c.queue = queue
+	}
 	o.ServeMany(jobFiles, c.job)
 	c.lanes.close()
 	return 0
@@ -77,8 +81,8 @@ func (c *carrier) deliver(args []string, message sys.FD, r *report) verdict {
 	if d.config, err = c.controls(home); err != nil {
 		return noControls
 	}
-	if queue := c.queueDir(home); queue != nil {
-		d.table = func() timeouts { return tcpto.New(queue, sys.Getpid(), p.Now) }
+	if c.queue != nil {
+		d.table = func() timeouts { return tcpto.New(c.queue, sys.Getpid(), p.Now) }
 		d.timeouts = d.table()
 	}
 	d.dial = func(to netip.AddrPort) (io.ReadWriteCloser, error) {
@@ -93,18 +97,6 @@ func (c *carrier) deliver(args []string, message sys.FD, r *report) verdict {
 		return d.run()
 	}
 	return c.lanes.deliver(d, message)
-}
-
-// queueDir is the queue directory, nil if it cannot be opened.
-func (c *carrier) queueDir(home *sys.Dir) *sys.Dir {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.queue == nil {
-		if dir, err := home.OpenSearchDir("queue"); err == nil {
-			c.queue = dir
-		}
-	}
-	return c.queue
 }
 
 // controls is what the control files say. They are read again when one of them

@@ -22,6 +22,8 @@ type session struct {
 
 	in      []byte // read and not looked at yet
 	buf     [replyBuffer]byte
+	text    []byte // of a message, as it was read
+	wire    []byte // and encoded
 	decoder smtp.ReplyDecoder
 
 	// critical: the end of the message may have reached the server, but its
@@ -194,11 +196,14 @@ var errAbandoned = errors.New("message not sent to its end")
 // there is enough for a write, so that a small message goes in one.
 func (s *session) body(message io.Reader) (verdict, error) {
 	var e smtp.BodyEncoder
-	in := make([]byte, bodyBuffer)
-	out := make([]byte, 0, 3*bodyBuffer)
+	if s.text == nil {
+		s.text, s.wire = make([]byte, bodyBuffer), make([]byte, 0, 3*bodyBuffer)
+	}
+	out := s.wire[:0]
+	defer func() { s.wire = out }()
 	for {
-		n, err := message.Read(in)
-		out = e.Append(out, in[:n])
+		n, err := message.Read(s.text)
+		out = e.Append(out, s.text[:n])
 		if err == io.EOF {
 			break
 		}

@@ -54,6 +54,10 @@ func newSite(t *testing.T, share string) *site {
 		s.control("remoteshare", share)
 	}
 	s.c = &carrier{p: &prog.Process{Args: []string{"qmail-remote"}, Home: s.home, Now: time.Now}, name: "qmail-remote"}
+	if s.c.queue, err = sys.OpenDir(s.home + "/queue"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.c.queue.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()

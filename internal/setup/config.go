@@ -38,6 +38,22 @@ func putNames(p *prog.Process, d *sys.Dir, fqdn string) error {
 			return tree.Step("write", "control/"+f.file, err)
 		}
 	}
+	return putDefaults(d)
+}
+
+// putDefaults writes what a new installation should have and C qmail does not
+// know, each where there is none. It says nothing of it: what config prints is
+// C qmail's.
+func putDefaults(d *sys.Dir) error {
+	for _, f := range tree.Defaults {
+		_, err := d.Stat(f.Name)
+		if sys.IsNotExist(err) {
+			err = putControl(d, f.Name, f.Value)
+		}
+		if err != nil {
+			return tree.Step("write", "control/"+f.Name, err)
+		}
+	}
 	return nil
 }
 

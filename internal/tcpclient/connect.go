@@ -46,8 +46,7 @@ func (c *client) connection() (*sock.Conn, int) {
 
 // addresses lists what the host means, in the order to try.
 func (c *client) addresses() ([]netip.Addr, int) {
-	switch {
-	case c.local():
+	if c.local() {
 		if c.only4 {
 			return []netip.Addr{loopback4}, 0
 		}

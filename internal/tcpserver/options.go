@@ -14,8 +14,8 @@ const usage = "tcpserver [ -461UXpPhHrRoOdDqQv ] [ -c limit ] [ -x rules.cdb ] [
 
 // How much is said on descriptor 2.
 const (
-	quiet    = 0 // only why tcpserver cannot start
-	warnings = 1 // and which connections it drops
+	quiet    = 0 // only what is wrong with the call
+	warnings = 1 // and why tcpserver cannot start, and which connections it drops
 	verbose  = 2 // and every connection
 )
 

@@ -120,6 +120,7 @@ func TestRealErrors(t *testing.T) {
 		{nil, "tcpserver: usage: " + usage + "\n", 100},
 		{[]string{"-U", "0", "0", "true"}, "tcpserver: fatal: -U needs numbers in $UID and $GID\n", 111},
 		{[]string{"127.0.0.1", "noservice", "true"}, "tcpserver: fatal: unable to figure out port number for noservice\n", 111},
+		{[]string{"-q", "127.0.0.1", "noservice", "true"}, "", 111},
 		{[]string{"192.0.2.1", "0", "true"}, "tcpserver: fatal: unable to bind: address not available\n", 111},
 	}
 	for _, tt := range tests {

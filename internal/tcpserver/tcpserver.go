@@ -68,6 +68,9 @@ func Run(p *prog.Process) int {
 	term := sig.Notify(sig.TERM)
 	s, err := setUp(o, p)
 	if err != nil {
+		if o.verbosity == quiet {
+			return exitFailed
+		}
 		return p.Die(exitFailed, "tcpserver: fatal: ", err.Error())
 	}
 	return s.run(term)

@@ -113,6 +113,12 @@ func (m *Maker) control(file, content string, say func(string)) error {
 	return err
 }
 
+// Defaults are control files that a new installation gets because they are better
+// than what their absence means, which is what C qmail does.
+var Defaults = [...]struct{ Name, Value string }{
+	{"remoteshare", "1"},
+}
+
 // Names writes the control files of a host that is called fqdn, each where there
 // is none: me, defaultdomain, plusdomain, locals (the host), rcpthosts (what
 // locals has). With a name already in me and no rcpthosts it is OpenRelayError.
@@ -134,6 +140,11 @@ func (m *Maker) Names(fqdn string, say func(string)) error {
 		{"defaultdomain", DefaultDomain(fqdn)}, {"plusdomain", PlusDomain(fqdn)}, {"locals", fqdn},
 	} {
 		if err := m.control(f.file, f.value+"\n", say); err != nil {
+			return err
+		}
+	}
+	for _, f := range Defaults {
+		if err := m.control(f.Name, f.Value+"\n", say); err != nil {
 			return err
 		}
 	}

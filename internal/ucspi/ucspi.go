@@ -35,8 +35,8 @@ func SystemResolver(env prog.Env) *dns.Resolver {
 
 // An Inquiry says what to find out about the ends of a connection.
 type Inquiry struct {
-	Local      bool          // look the local name up; else LocalName is taken
-	LocalName  string        //
+	Local      bool          // look the local name up
+	LocalName  string        // if it is not looked up
 	Remote     bool          // look the remote name up
 	Paranoid   bool          // and believe it only if it has the remote address
 	Ident      bool          // ask the peer's ident server

@@ -40,7 +40,7 @@ var (
 // somebody who wants it to: then it is killed.
 const (
 	sendTime  = 10 * time.Second // until its socket has room for a job
-	helloTime = time.Minute      // until it has said that it is a worker
+	helloTime = 30 * time.Second // until it has said that it is a worker
 	leaveTime = time.Minute      // until it has ended after it was told to go
 )
 

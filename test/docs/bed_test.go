@@ -145,8 +145,7 @@ func (b *bed) furnish() {
 	} {
 		b.write(home+"/control/"+name, text, 0o644)
 	}
-	b.write(home+"/rc", "#!/bin/sh\nexec env - PATH=\"/var/qmail/bin:/usr/local/bin:/usr/bin:/bin\" \\\n"+
-		"qmail-start \"$(cat /var/qmail/control/defaultdelivery)\" multilog t /var/log/qmail/send\n", 0o755)
+	b.write(home+"/rc", "#!/bin/sh\nexec /var/qmail/boot/send multilog t /var/log/qmail/send\n", 0o755)
 	alias := testkit.User{UID: testkit.UIDAlias, GID: testkit.GIDNofiles}
 	for _, a := range []string{"postmaster", "mailer-daemon", "root"} {
 		b.write(home+"/alias/.qmail-"+a, "./Maildir/\n", 0o644)

@@ -239,6 +239,9 @@ func (b *bed) restful() bool {
 		return false
 	}
 	log := strings.Split(read(sendLog), "\n")
+	if !told(log, len(names(queue.Mess, "/*/*"))) {
+		return false
+	}
 	for _, m := range names(queue.Mess, "/*/*") {
 		number := filepath.Base(m)
 		waiting := 0
@@ -256,6 +259,26 @@ func (b *bed) restful() bool {
 		}
 	}
 	return true
+}
+
+// told tells whether the log, which another process writes, has come as far as the
+// queue: all messages but the given number have ended, and no delivery runs. A
+// log that goes elsewhere is not waited for.
+func told(log []string, waiting int) bool {
+	busy := false
+	for _, line := range log {
+		f := strings.Fields(line) // stamp, then the words of qmail-log(5)
+		switch {
+		case len(f) < 4:
+		case f[1] == "new" && f[2] == "msg":
+			waiting--
+		case f[1] == "end" && f[2] == "msg":
+			waiting++
+		case f[1] == "status:" && len(f) >= 6:
+			busy = !strings.HasPrefix(f[3], "0/") || !strings.HasPrefix(f[5], "0/")
+		}
+	}
+	return len(log) == 1 || waiting == 0 && !busy
 }
 
 // deferrals counts the deliveries of a message that were deferred.

@@ -25,7 +25,7 @@ const secondServer = "127.0.0.3"
 func TestNullClient(t *testing.T) {
 	freshWith(t, nil, func(t *testing.T) {
 		must(t, src, "make", "quickstart")
-		must(t, src, "make", "setup-nullclient", "DESTDIR="+leaf, "NAME=leaf.quick.test", "SITE=mail.quick.test", "SERVERS=127.0.0.1 "+secondServer)
+		must(t, src, "make", "setup-nullclient", "DESTDIR="+leaf, "ME=leaf.quick.test", "SITE=mail.quick.test", "SERVERS=127.0.0.1 "+secondServer)
 		must(t, "/", "ip", "address", "add", secondServer, "dev", "lo")
 		if out := must(t, src, "make", "-s", "--no-print-directory", "check", "DESTDIR="+leaf); out != "building into build/\n" {
 			t.Errorf("check: %s", out)

@@ -245,6 +245,22 @@ func (b *bed) inject(body, to string) {
 	}
 }
 
+// becomesLocal makes new.test local, has qmail-send told, and waits until mail for
+// it is delivered here. stamp is what each line of the log begins with; it is read
+// from line from on, and the number of the line after the delivery's is returned.
+func (b *bed) becomesLocal(log, stamp string, from int, hup func()) (next int) {
+	b.Helper()
+	b.write(home+"/control/locals", domain+"\nnew.test\n", 0o644)
+	hup()
+	b.eventually("a local delivery for a new domain", func() bool {
+		b.inject("new", "ann@new.test") // the first may come before HUP
+		m, next := b.wait(log, from, stamp+`starting delivery \d+: msg \d+ to (local|remote) ann@new\.test$`)
+		from = next
+		return m[1] == "local"
+	})
+	return from
+}
+
 // arrived waits for a message in ann's Maildir that contains the text.
 func (b *bed) arrived(text string) (mail string) {
 	b.Helper()

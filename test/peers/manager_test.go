@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,9 +38,9 @@ var journal = []string{"systemd-journald.service", "systemd-journald.socket", "s
 // error means that the kernel or its surroundings do not allow it here.
 func (b *bed) controlGroup() (dir string, err error) {
 	b.Helper()
-	const top = "/mnt/cgroup"
-	b.must(os.MkdirAll(top, 0o755))
-	if err := unix.Mount("cgroup2", top, "cgroup2", 0, ""); err != nil {
+	const mount = "/mnt/cgroup"
+	b.must(os.MkdirAll(mount, 0o755))
+	if err := unix.Mount("cgroup2", mount, "cgroup2", 0, ""); err != nil {
 		return "", err
 	}
 	own := ""
@@ -48,30 +49,38 @@ func (b *bed) controlGroup() (dir string, err error) {
 			own = path
 		}
 	}
-	if dir, err = os.MkdirTemp(filepath.Join(top, own), "goqmail-test-"); err != nil {
+	top := filepath.Join(mount, own)
+	// what a test that was killed has left
+	old, _ := filepath.Glob(top + "/goqmail-test-*") // the pattern is right
+	for _, d := range old {
+		if st, err := os.Stat(d); err == nil && time.Since(st.ModTime()) > time.Hour {
+			_ = removeGroups(d) // it may be in use
+		}
+	}
+	if dir, err = os.MkdirTemp(top, "goqmail-test-"); err != nil {
 		return "", err
 	}
-	b.Cleanup(func() { b.removeGroups(dir) })
+	b.Cleanup(func() {
+		b.eventually("the control groups being empty", func() bool { return removeGroups(dir) == nil })
+	})
 	return dir, nil
 }
 
-// removeGroups removes a control group and those in it, when their last process
-// has gone.
-func (b *bed) removeGroups(top string) {
-	b.eventually("the control groups being empty", func() bool {
-		var dirs []string
-		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				dirs = append(dirs, path)
-			}
-			return err
-		})
-		slices.Reverse(dirs) // children first
-		for _, d := range dirs {
-			err = errors.Join(err, os.Remove(d))
+// removeGroups removes a control group and those in it; it fails while there is a
+// process in one.
+func removeGroups(top string) error {
+	var dirs []string
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, path)
 		}
-		return err == nil
+		return err
 	})
+	slices.Reverse(dirs) // children first
+	for _, d := range dirs {
+		err = errors.Join(err, os.Remove(d))
+	}
+	return err
 }
 
 // manager starts systemd; nil if it cannot have a control group here.
@@ -97,13 +106,12 @@ mount -t proc proc /proc && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 1
 exec env container=other SYSTEMD_UNIT_PATH=`+unitDir+` \
 	/lib/systemd/systemd --system --unit=test.target --log-target=console --show-status=no'`)
 	m := &manager{bed: b}
-	b.eventually("systemd's socket", func() bool {
-		for _, pid := range pids("systemd") {
-			m.pid = pid
+	for limit := time.Now().Add(patience); !m.answers(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			b.Logf("left out: systemd itself does not start here: %q", lines("/tmp/systemd.log"))
+			return nil
 		}
-		_, err := os.Stat("/run/systemd/private")
-		return m.pid != 0 && err == nil
-	})
+	}
 	b.Cleanup(func() {
 		if b.Failed() {
 			b.Logf("the journal:\n%s", m.say("journalctl --no-hostname"))
@@ -115,6 +123,15 @@ exec env container=other SYSTEMD_UNIT_PATH=`+unitDir+` \
 		})
 	})
 	return m
+}
+
+// answers finds systemd's pid and reports whether systemctl can reach it.
+func (m *manager) answers() bool {
+	for _, pid := range pids("systemd") {
+		m.pid = pid
+	}
+	_, err := os.Stat("/run/systemd/private")
+	return m.pid != 0 && err == nil
 }
 
 // command runs the page's command in systemd's namespaces.

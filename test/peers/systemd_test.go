@@ -86,14 +86,7 @@ func TestUnitSend(t *testing.T) {
 		b.run(ownPath, "kill", "-ALRM", strconv.Itoa(s.cmd.Process.Pid))
 		b.arrived("later")
 
-		b.write(home+"/control/locals", domain+"\nnew.test\n", 0o644)
-		s.reload()
-		b.eventually("a local delivery for a new domain", func() bool {
-			b.inject("new", "ann@new.test") // the first may come before HUP
-			m, next := b.wait(log, from, `^starting delivery \d+: msg \d+ to (local|remote) ann@new\.test$`)
-			from = next
-			return m[1] == "local"
-		})
+		from = b.becomesLocal(log, "^", from, s.reload)
 
 		b.inject("slow", "ann-slow@"+domain)
 		b.eventually("the slow delivery", func() bool { _, err := os.Stat("/tmp/slow"); return err == nil })
@@ -118,8 +111,7 @@ func TestUnitSend(t *testing.T) {
 		}
 		b.inject("slow again", "ann-slow@"+domain)
 		b.eventually("another slow delivery", func() bool { _, err := os.Stat("/tmp/slow"); return err == nil })
-		s.kill()
-		s.stop()
+		s.insist()
 		b.dotQmail("slow", "./Maildir/\n") // it comes again
 		b.must(os.Remove("/tmp/slow"))
 

@@ -144,14 +144,7 @@ func (v sysv) alarmAndReload() {
 	for _, word := range []string{"doqueue", "flush", "alrm", "hup"} {
 		v.want(word, "", 0)
 	}
-	v.write(home+"/control/locals", domain+"\nnew.test\n", 0o644)
-	v.does("reload")
-	v.eventually("a local delivery for a new domain", func() bool {
-		v.inject("new", "ann@new.test") // the first may come before HUP
-		m, next := v.wait(sendCurrent, from, stamped+`starting delivery \d+: msg \d+ to (local|remote) ann@new\.test$`)
-		from = next
-		return m[1] == "local"
-	})
+	v.becomesLocal(sendCurrent, stamped, from, func() { v.does("reload") })
 	v.replace(home+"/control/tcp.smtp", "127.:allow,RELAYCLIENT=\"\"", "127.:allow")
 	v.does("cdb")
 	v.mail("127.0.0.4", "no relay", "553 ")

@@ -22,6 +22,8 @@ var lists = testkit.DNSZone{
 	"8.0.0.127.codes.example.org A":                           "127.0.0.3",
 	"9.0.0.127.block.example.org TXT":                         "!2",
 	"9.0.0.127.codes.example.org A":                           "127.0.0.3",
+	"11.0.0.127.allow.example.org A":                          "!DROP",
+	"12.0.0.127.block.example.org TXT":                        strings.Repeat("long ", 50),
 	"1." + strings.Repeat("0.", 31) + "block.example.org TXT": "six",
 }
 
@@ -61,9 +63,14 @@ func TestFilters(t *testing.T) {
 			if tt.name == "own" { // Debian's knows neither
 				b.refused(log, "127.0.0.8", "451 127.0.0.8 is on codes.example.org")
 				b.refused(log, "127.0.0.9", "451 127.0.0.9 is on codes.example.org")
+				b.refused(log, "127.0.0.12", "451 "+strings.Repeat("long ", 40))
 				if hasIPv6() {
 					b.refused(log, "::1", "451 six")
 				}
+				s := b.connect("127.0.0.11") // a list is silent: let through after a while
+				s.say("", "220 "+hostName)
+				s.say("QUIT", "221 ")
+				s.closed()
 			}
 			for _, from := range []string{"127.0.0.5", "127.0.0.6"} {
 				text := "bare LFs by " + tt.name + " from " + from

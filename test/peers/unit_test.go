@@ -205,6 +205,19 @@ func (s *service) stop() {
 	s.over()
 }
 
+// insist kills again and again until the end: a signal that comes before the last
+// one was taken counts as that one.
+func (s *service) insist() {
+	s.b.Helper()
+	s.b.eventually("the end", func() bool {
+		if len(s.ended) == 0 {
+			_ = s.cmd.Process.Signal(unix.SignalNum(s.b.one(s.u, "Service.KillSignal"))) // it may just have ended
+		}
+		return len(s.ended) > 0
+	})
+	s.over()
+}
+
 // over waits for the end, which must be exit 0.
 func (s *service) over() {
 	s.b.Helper()

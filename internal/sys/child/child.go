@@ -9,6 +9,7 @@ import (
 	"errors"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,11 @@ type Cmd struct {
 	// whose runtime fails dies by SIGABRT and not with exit 2 (STYLE section 7).
 	Crash bool
 
+	// Watch ends a program whose start cannot be learned of: for one that waits
+	// for this process. The run-time's timer behind it opens two descriptors, in
+	// the lowest free numbers.
+	Watch bool
+
 	// Cred is set by sys/creds only.
 	Cred *syscall.Credential
 }
@@ -44,18 +50,15 @@ func Start(c *Cmd) (Process, error) {
 	if err := sys.CloseOnExecFrom(3); err != nil {
 		return Process{}, err
 	}
-	attr := &syscall.ProcAttr{Dir: c.Dir, Env: c.environ(), Files: make([]uintptr, len(c.Files))}
+	attr := &syscall.ProcAttr{Dir: c.Dir, Env: c.environ(), Files: make([]uintptr, len(c.Files)), Sys: &syscall.SysProcAttr{Credential: c.Cred}}
 	for i, fd := range c.Files {
 		attr.Files[i] = uintptr(fd)
 		if fd < 0 {
 			attr.Files[i] = ^uintptr(0)
 		}
 	}
-	if c.Cred != nil {
-		attr.Sys = &syscall.SysProcAttr{Credential: c.Cred}
-	}
 	for {
-		pid, err := syscall.ForkExec(c.Path, c.Args, attr)
+		pid, err := forkExec(c, attr)
 		if err == syscall.EINTR {
 			continue
 		}
@@ -69,6 +72,36 @@ func Start(c *Cmd) (Process, error) {
 		}
 		return Process{pid}, nil
 	}
+}
+
+// silence is how long forkExec waits for the rest of syscall.ForkExec once the
+// program runs; it is microseconds.
+const silence = 2 * time.Second
+
+// forkExec is syscall.ForkExec, which learns from a pipe whether the program
+// could be executed. If that pipe cannot be read it waits for the end of the
+// program, which may itself wait for this process, as qmail-queue does for its
+// message. With c.Watch the program is killed then, and ForkExec returns the error.
+func forkExec(c *Cmd, attr *syscall.ProcAttr) (int, error) {
+	if !c.Watch {
+		return syscall.ForkExec(c.Path, c.Args, attr)
+	}
+	fd := -1 // set when the program runs, as clone with CLONE_VFORK returns no earlier
+	attr.Sys.PidFD = &fd
+	var watch *time.Timer
+	watch = time.AfterFunc(silence, func() {
+		if fd < 0 {
+			watch.Reset(silence)
+			return
+		}
+		_ = unix.PidfdSendSignal(fd, syscall.SIGKILL, nil, 0) // it may have ended
+	})
+	pid, err := syscall.ForkExec(c.Path, c.Args, attr)
+	// a watch that is at work just now keeps the descriptor for itself
+	if watch.Stop() && err == nil && fd >= 0 {
+		_ = syscall.Close(fd) // nothing was written to it
+	}
+	return pid, err
 }
 
 // environ is Env with the additions that Leaf and Crash ask for.

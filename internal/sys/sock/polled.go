@@ -56,10 +56,13 @@ func (c *Polled) connected(limit time.Duration) error {
 	}
 	no, result := 0, error(nil)
 	err = raw.Write(func(fd uintptr) bool {
-		// Asked before the first wait, too: the poller tells of a change once, and
-		// may have told already.
-		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-		if n, err := unix.Poll(ready, 0); n == 0 || err == unix.EINTR {
+		// The poller tells of changes only, and may have told of this one already.
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		n, perr := unix.Poll(p, 0)
+		for perr == unix.EINTR {
+			n, perr = unix.Poll(p, 0)
+		}
+		if perr == nil && n == 0 {
 			return false
 		}
 		no, result = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)

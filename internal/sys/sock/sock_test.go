@@ -454,3 +454,35 @@ func TestSockaddr(t *testing.T) {
 		}
 	}
 }
+
+func TestDialFrom(t *testing.T) {
+	l, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"), 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	to, err := LocalName(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := DialFrom(to, netip.MustParseAddrPort("127.0.0.9:0"), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = first.Close() }()
+	at, err := LocalName(first.FD)
+	if err != nil || at.Addr().String() != "127.0.0.9" {
+		t.Errorf("connected from %v, %v, want 127.0.0.9", at, err)
+	}
+	port := netip.AddrPortFrom(netip.Addr{}, at.Port())
+	for name, from := range map[string]netip.AddrPort{
+		"taken": at, "port of any address": port, "not ours": netip.MustParseAddrPort("192.0.2.1:0"), "other family": netip.MustParseAddrPort("[::1]:0"),
+	} {
+		if _, err := DialFrom(to, from, time.Second); !NotBound(err) {
+			t.Errorf("%s: DialFrom = %v, want one that is not bound", name, err)
+		}
+	}
+	if _, err := DialFrom(netip.MustParseAddrPort("127.0.0.1:1"), netip.AddrPort{}, time.Second); err == nil || NotBound(err) {
+		t.Errorf("DialFrom to a closed port = %v", err)
+	}
+}
