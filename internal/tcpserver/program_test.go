@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +17,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "qmail-smtpd") {
+		os.Exit(fakeSMTPD())
+	}
 	testkit.Fakes{"tcpserver": func() int { return Run(prog.Self()) }}.Play()
 	os.Exit(m.Run())
 }
