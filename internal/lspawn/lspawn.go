@@ -7,7 +7,6 @@ package lspawn
 
 import (
 	"goqmail/internal/accounts"
-	"goqmail/internal/conf"
 	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/role"
@@ -22,7 +21,7 @@ import (
 const (
 	exitDone  = 0
 	exitUsage = 100 // no default delivery given
-	exitSetup = 111 // no queue, or an account of the suite is missing
+	exitSetup = 111 // no queue, an account of the suite is missing, control/spawnlimit cannot be read
 )
 
 // Programs, relative to the home directory, where they are started. The first
@@ -69,12 +68,15 @@ func Run(p *prog.Process) int {
 		return p.Die(exitSetup, "fatal: ", err.Error()) // seen only when started by hand
 	}
 	sys.OneAtATime()
-	sys.RaiseNoFile(spawn.MinFiles)
+	slots, err := spawn.Limit(p.Home)
+	if err != nil {
+		return p.Die(exitSetup, "fatal: ", err.Error())
+	}
 	if !workers.Classic(p.Home) {
 		s.locals = newLocals(s)
 		s.lookups = newLookups(s)
 	}
-	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: verdict(exitBug, "")}
+	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: slots, Deliver: s.deliver, Bug: verdict(exitBug, "")}
 	e.Serve(p.FD(0), p.FD(1))
 	s.locals.close()
 	s.lookups.close()

@@ -13,11 +13,13 @@ var ErrTooLong = errors.New("delivery command too long")
 
 // A CommandDecoder collects delivery commands from the bytes of a command pipe,
 // which may come in any pieces, from whoever is at the other end: it never needs
-// more memory than three strings of CommandMax bytes. The zero value is ready.
+// more memory than three strings of CommandMax bytes. The zero value is ready for
+// the one-byte protocol; Wide may be set between two commands.
 type CommandDecoder struct {
+	Wide    bool
 	cmd     DeliveryCommand
-	begun   bool // the delnum has come
-	strings int  // complete ones
+	begun   int // bytes of the number that have come
+	strings int // complete ones
 	buf     []byte
 	tooLong bool
 }
@@ -26,8 +28,12 @@ type CommandDecoder struct {
 // which comes only with done, is ErrTooLong; of the command only Delnum is of
 // use then.
 func (d *CommandDecoder) Push(b byte) (c DeliveryCommand, done bool, err error) {
-	if !d.begun {
-		*d = CommandDecoder{cmd: DeliveryCommand{Delnum: b}, begun: true, buf: d.buf[:0]}
+	if d.begun == 0 {
+		*d = CommandDecoder{Wide: d.Wide, buf: d.buf[:0]}
+	}
+	if d.begun < numberBytes(d.Wide) {
+		d.cmd.Delnum = d.cmd.Delnum<<8 | uint32(b)
+		d.begun++
 		return c, false, nil
 	}
 	if b != 0 {
@@ -43,7 +49,7 @@ func (d *CommandDecoder) Push(b byte) (c DeliveryCommand, done bool, err error) 
 	if d.strings++; d.strings < 3 {
 		return c, false, nil
 	}
-	d.begun = false
+	d.begun = 0
 	if d.tooLong {
 		d.buf = nil // give the memory back
 		return DeliveryCommand{Delnum: d.cmd.Delnum}, true, ErrTooLong

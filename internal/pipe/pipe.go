@@ -7,6 +7,7 @@ package pipe
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 )
 
@@ -43,17 +44,25 @@ const MaxDelnum = 255
 //
 // written by qmail-send, read by qmail-lspawn and qmail-rspawn. There is no
 // answer but the report. Delnum is the lowest free slot below the smaller of
-// concurrency and grant.
+// concurrency and grant. In the wide protocol (see Probe) it has four bytes, the
+// most significant first.
 type DeliveryCommand struct {
-	Delnum    byte
+	Delnum    uint32 // below MaxDelnum in the one-byte protocol
 	Mess      string // name below queue/mess
 	Sender    string
 	Recipient string
 }
 
-// Append adds the command's bytes to b.
-func (c DeliveryCommand) Append(b []byte) []byte {
-	b = append(b, c.Delnum)
+// Append adds the command's bytes to b, with one byte of the number.
+func (c DeliveryCommand) Append(b []byte) []byte { return c.strings(append(b, byte(c.Delnum))) }
+
+// AppendWide adds the bytes of the wide protocol.
+func (c DeliveryCommand) AppendWide(b []byte) []byte {
+	return c.strings(binary.BigEndian.AppendUint32(b, c.Delnum))
+}
+
+// strings adds what follows the number.
+func (c DeliveryCommand) strings(b []byte) []byte {
 	for _, s := range [...]string{c.Mess, c.Sender, c.Recipient} {
 		b = append(b, untilNUL(s)...)
 		b = append(b, 0)
@@ -76,7 +85,7 @@ func NextDeliveryCommand(b []byte) (c DeliveryCommand, rest []byte, ok bool) {
 		*p = string(rest[:i])
 		rest = rest[i+1:]
 	}
-	c.Delnum = b[0]
+	c.Delnum = uint32(b[0])
 	return c, rest, true
 }
 
@@ -95,32 +104,46 @@ const ReportMax = 10000
 // the end is the first NUL after at least one byte. A report without a letter
 // (delnum NUL) has Letter 0.
 type Report struct {
-	Delnum byte
+	Delnum uint32 // in the wide protocol four bytes, as in a DeliveryCommand
 	Letter byte
 	Text   string
 }
 
-// Append adds the report's bytes to b; text ends at its first NUL.
-func (r Report) Append(b []byte) []byte {
-	b = append(b, r.Delnum, r.Letter)
+// Append adds the report's bytes to b, with one byte of the number; text ends at
+// its first NUL.
+func (r Report) Append(b []byte) []byte { return r.rest(append(b, byte(r.Delnum))) }
+
+// AppendWide adds the bytes of the wide protocol.
+func (r Report) AppendWide(b []byte) []byte {
+	return r.rest(binary.BigEndian.AppendUint32(b, r.Delnum))
+}
+
+// rest adds what follows the number.
+func (r Report) rest(b []byte) []byte {
+	b = append(b, r.Letter)
 	b = append(b, untilNUL(r.Text)...)
 	return append(b, 0)
 }
 
-// A ReportDecoder collects reports from the bytes of a report pipe.
-type ReportDecoder struct{ buf []byte }
+// A ReportDecoder collects reports from the bytes of a report pipe. The zero
+// value is ready for the one-byte protocol; Wide may be set between two reports.
+type ReportDecoder struct {
+	Wide bool
+	buf  []byte
+}
 
 // Push takes the next byte; ok says that it completed a report.
 func (d *ReportDecoder) Push(b byte) (r Report, ok bool) {
-	if b == 0 && len(d.buf) > 0 {
-		r.Delnum = d.buf[0]
-		if len(d.buf) > 1 {
-			r.Letter, r.Text = d.buf[1], string(d.buf[2:])
+	n := numberBytes(d.Wide)
+	if b == 0 && len(d.buf) >= n {
+		r.Delnum = number(d.buf[:n])
+		if len(d.buf) > n {
+			r.Letter, r.Text = d.buf[n], string(d.buf[n+1:])
 		}
 		d.buf = d.buf[:0]
 		return r, true
 	}
-	if len(d.buf) < ReportMax {
+	if len(d.buf) < ReportMax-1+n {
 		d.buf = append(d.buf, b)
 	} else {
 		d.buf[len(d.buf)-1] = b

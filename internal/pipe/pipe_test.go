@@ -129,7 +129,7 @@ func FuzzReport(f *testing.F) {
 		if len(text) > ReportMax-2 {
 			return
 		}
-		want := Report{num, 'K', untilNUL(text)}
+		want := Report{uint32(num), 'K', untilNUL(text)}
 		if got := decode(want.Append(nil)); len(got) != 1 || got[0] != want {
 			t.Errorf("decode(%+v) = %+v", want, got)
 		}

@@ -36,7 +36,7 @@ var commandTests = []struct {
 func TestCommandDecoder(t *testing.T) {
 	for _, tt := range commandTests {
 		if got := decodeCommands([]byte(tt.in)); !reflect.DeepEqual(got, tt.want) {
-			t.Errorf("%s: %q gives %q, want %q", tt.name, tt.in, got, tt.want)
+			t.Errorf("%s: %q gives %+v, want %+v", tt.name, tt.in, got, tt.want)
 		}
 	}
 }
@@ -49,12 +49,12 @@ func TestCommandTooLong(t *testing.T) {
 		in := "\x05" + strings.Join(f, "\x00") + "\x00" + "\x061/2\x00s\x00r@h\x00"
 		want := []DeliveryCommand{{Delnum: 5, Recipient: ErrTooLong.Error()}, {6, "1/2", "s", "r@h"}}
 		if got := decodeCommands([]byte(in)); !reflect.DeepEqual(got, want) {
-			t.Errorf("string %d too long: %.100q", i, got)
+			t.Errorf("string %d too long: %.200v", i, got)
 		}
 	}
 	fits := DeliveryCommand{1, "1/2", long[1:], "r@h"}
 	if got := decodeCommands(fits.Append(nil)); len(got) != 1 || got[0] != fits {
-		t.Errorf("a string of %d bytes: %.100q", CommandMax, got)
+		t.Errorf("a string of %d bytes: %.200v", CommandMax, got)
 	}
 }
 
@@ -72,7 +72,7 @@ func FuzzCommandDecoder(f *testing.F) {
 			var other DeliveryCommand
 			var ok bool
 			if other, rest, ok = NextDeliveryCommand(rest); !ok || other != c {
-				t.Fatalf("decoders differ: %q and %q, %v", c, other, ok)
+				t.Fatalf("decoders differ: %+v and %+v, %v", c, other, ok)
 			}
 		}
 		if !bytes.HasPrefix(in, out) || len(rest) != len(in)-len(out) {

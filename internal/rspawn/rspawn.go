@@ -5,7 +5,6 @@ package rspawn
 
 import (
 	"goqmail/internal/accounts"
-	"goqmail/internal/conf"
 	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/role"
@@ -19,7 +18,7 @@ import (
 // Exit codes of qmail-rspawn itself.
 const (
 	exitDone  = 0
-	exitSetup = 111 // no queue, or an account of the suite is missing
+	exitSetup = 111 // no queue, an account of the suite is missing, control/spawnlimit cannot be read
 )
 
 // Exit codes of qmail-remote. It should exit 0 and say in its output what
@@ -73,12 +72,15 @@ func Run(p *prog.Process) int {
 		_ = queue.Close()
 	}
 	sys.OneAtATime()
-	sys.RaiseNoFile(spawn.MinFiles)
+	slots, err := spawn.Limit(p.Home)
+	if err != nil {
+		return p.Die(exitSetup, "fatal: ", err.Error())
+	}
 	s := newSpawner(p.Env)
 	if !workers.Classic(p.Home) {
 		s.remotes = newRemotes(s)
 	}
-	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: conf.Spawn(), Deliver: s.deliver, Bug: crashed}
+	e := &spawn.Engine{Mess: mess, Owner: queueUser, Slots: slots, Deliver: s.deliver, Bug: crashed}
 	e.Serve(p.FD(0), p.FD(1))
 	s.remotes.close()
 	return exitDone

@@ -102,7 +102,7 @@ func (b *workerBed) all(senders ...string) []string {
 	out, reports, err := sys.Pipe()
 	b.must(err)
 	for i, s := range senders {
-		_, err = in.Write(pipe.DeliveryCommand{Delnum: byte(i + 1), Mess: b.mess, Sender: s, Recipient: "a@h"}.Append(nil))
+		_, err = in.Write(pipe.DeliveryCommand{Delnum: uint32(i + 1), Mess: b.mess, Sender: s, Recipient: "a@h"}.Append(nil))
 		b.must(err)
 	}
 	b.must(in.Close())

@@ -37,6 +37,8 @@ type bed struct {
 	partner  [queue.Channels]sys.FD // read ends of the commands
 	clean    *fakeClean
 	ended    chan struct{} // closed when run has returned
+	wide     bool          // the spawners speak the wide protocol
+	stuck    bool          // the scan of info/ does not come to its end
 	fds      []sys.FD
 }
 
@@ -86,6 +88,12 @@ func (b *bed) start(local, remote byte, change ...func(*server)) {
 			b.t.Fatal(err)
 		}
 	}
+	b.startAgreed(change...)
+}
+
+// startAgreed is start when somebody else plays the spawners' part at the start.
+func (b *bed) startAgreed(change ...func(*server)) {
+	b.t.Helper()
 	s, notice := prepare(b.p)
 	if notice != "" {
 		b.t.Fatalf("prepare() = %q", notice)
@@ -97,7 +105,7 @@ func (b *bed) start(local, remote byte, change ...func(*server)) {
 	b.s = s
 	for i := range b.commands {
 		b.commands[i] = make(chan pipe.DeliveryCommand, 1000)
-		go readCommands(b.partner[i], b.commands[i])
+		go readCommands(b.partner[i], b.wide, b.commands[i])
 	}
 	go b.clean.serve()
 	go func() {
@@ -288,7 +296,7 @@ func (b *bed) idle(ch queue.Channel) {
 func (b *bed) settle() {
 	for quiet := 0; quiet < 3; quiet++ {
 		busy := make(chan bool, 1)
-		b.s.post(callback(func() { busy <- b.s.finishing+b.s.bouncing > 0 || b.s.storing }))
+		b.s.post(callback(func() { busy <- b.s.finishing+b.s.bouncing > 0 || b.s.storing || b.s.scanning && !b.stuck }))
 		select {
 		case is := <-busy:
 			if is {
@@ -307,31 +315,32 @@ type callback func()
 func (f callback) apply(*server) { f() }
 
 // report writes a report.
-func (b *bed) report(ch queue.Channel, delnum byte, letter byte, text string) {
+func (b *bed) report(ch queue.Channel, delnum uint32, letter byte, text string) {
 	b.t.Helper()
-	if _, err := b.reports[ch].Write(pipe.Report{Delnum: delnum, Letter: letter, Text: text}.Append(nil)); err != nil {
+	r := pipe.Report{Delnum: delnum, Letter: letter, Text: text}
+	bytes := r.Append(nil)
+	if b.wide {
+		bytes = r.AppendWide(nil)
+	}
+	if _, err := b.reports[ch].Write(bytes); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 // readCommands hands on the commands of a pipe.
-func readCommands(fd sys.FD, out chan<- pipe.DeliveryCommand) {
+func readCommands(fd sys.FD, wide bool, out chan<- pipe.DeliveryCommand) {
 	defer close(out)
-	var have []byte
+	d := pipe.CommandDecoder{Wide: wide}
 	buf := make([]byte, 4096)
 	for {
 		n, err := fd.Read(buf)
 		if err != nil {
 			return
 		}
-		have = append(have, buf[:n]...)
-		for {
-			c, rest, ok := pipe.NextDeliveryCommand(have)
-			if !ok {
-				break
+		for _, c := range buf[:n] {
+			if command, done, err := d.Push(c); done && err == nil {
+				out <- command
 			}
-			have = rest
-			out <- c
 		}
 	}
 }

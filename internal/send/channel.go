@@ -12,25 +12,47 @@ import (
 type channel struct {
 	which    queue.Channel
 	isAlive  bool // the spawner is there
+	wide     bool // it takes delivery numbers of four bytes
+	granted  int  // deliveries that it does at once
+	limit    int  // how many there may be: granted, or fewer by the control file
+	running  int  // how many there are; more than limit when that was lowered
 	due      heap[entry]
 	pass     *pass      // the open recipient file, or nil
-	slots    []delivery // by delivery number
-	free     heap[slot] // numbers not in use
+	slots    []delivery // by delivery number; as many as limit was at its highest
+	free     heap[slot] // numbers below limit that are not in use
 	writing  bool       // a command is with the writer; it is the only one buffered
 	command  []byte     // that command; the writer's while writing
 	commands chan []byte
 }
 
-// used is the number of deliveries that run.
-func (c *channel) used() int { return len(c.slots) - len(c.free) }
-
-// newChannel makes a channel of n slots.
+// newChannel makes a channel of at most n slots, which setLimit gives it.
 func newChannel(which queue.Channel, n int) *channel {
-	c := &channel{which: which, isAlive: true, slots: make([]delivery, n), commands: make(chan []byte, 1)}
-	for i := range n {
-		c.free.push(slot(i))
+	return &channel{which: which, isAlive: true, granted: n, commands: make(chan []byte, 1)}
+}
+
+// setLimit lets a channel have as many deliveries as the control file says, or as
+// the spawner does if that is fewer. Deliveries that run go on, whatever their
+// number.
+func (c *channel) setLimit(concurrency int) {
+	c.limit = min(concurrency, c.granted)
+	for len(c.slots) < c.limit {
+		c.slots = append(c.slots, delivery{})
 	}
-	return c
+	c.free = c.free[:0]
+	for n := range c.limit {
+		if c.slots[n].job == nil {
+			c.free.push(slot(n))
+		}
+	}
+}
+
+// release makes a delivery number free, unless it is one too many by now.
+func (c *channel) release(n int) {
+	c.slots[n] = delivery{}
+	c.running--
+	if n < c.limit {
+		c.free.push(slot(n))
+	}
 }
 
 // writeCommands is the goroutine that writes to a spawner, which may block. It
@@ -44,7 +66,7 @@ func (s *server) writeCommands(c *channel, fd sys.FD) {
 
 // readReports is the goroutine that reads from a spawner, until it is gone.
 func (s *server) readReports(c *channel, fd sys.FD) {
-	var d pipe.ReportDecoder
+	d := pipe.ReportDecoder{Wide: c.wide}
 	buf := make([]byte, 4096)
 	for {
 		n, err := fd.Read(buf)

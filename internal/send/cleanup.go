@@ -11,10 +11,11 @@ import (
 	"goqmail/internal/sys"
 )
 
-// watchMess removes rubbish from mess/ at the start and then every sleepCleanup
-// seconds.
+// watchMess removes rubbish from mess/ when the scan of info/ is over and then
+// every sleepCleanup seconds.
 func (s *server) watchMess() {
 	defer s.post(backgroundEnded{})
+	<-s.scanned
 	for {
 		s.cleanMess()
 		t := time.NewTimer(sleepCleanup * time.Second)
@@ -33,9 +34,13 @@ func (s *server) cleanMess() {
 	for sub := uint64(0); sub < conf.Split() && !s.stopped(); sub++ {
 		dir := string(queue.Mess) + "/" + strconv.FormatUint(sub, 10)
 		for !s.stopped() {
-			err := s.queue.EachName(dir, func(name string) bool {
-				if id, ok := queue.ParseID(name); ok && s.isOssified(id) {
+			n := 0
+			err := s.queue.EachNameBytes(dir, func(name []byte) bool {
+				if id, ok := queue.ParseID(string(name)); ok && s.isOssified(id) {
 					s.removeOssified(id)
+				}
+				if n++; n%scanBatch == 0 {
+					sys.Yield()
 				}
 				return !s.stopped()
 			})

@@ -7,13 +7,15 @@ import (
 	"goqmail/internal/sys"
 )
 
-// Settings are what the control files said at the start; only a restart reads
-// them again. Spec: spec/send.md section 3.
+// Settings are what the control files said at the start; of these, SIGHUP reads
+// the concurrencies again, and only a restart the others. Spec: spec/send.md
+// section 3.
 type settings struct {
 	me           string // content of control/me, which stands in for control/locals
 	hasMe        bool
-	lifetime     int64 // seconds
-	concurrency  [queue.Channels]int
+	lifetime     int64               // seconds
+	concurrency  [queue.Channels]int // at the start
+	spawnLimit   int                 // what a spawner of ours is asked to do
 	envnoathost  string
 	bouncefrom   string
 	bouncehost   string
@@ -59,8 +61,10 @@ func readControls(home string) (*settings, *routes, error) {
 		return s
 	}
 	set.lifetime = int64(integer("queuelifetime", defaultLifetime))
-	set.concurrency[queue.ChanLocal] = integer("concurrencylocal", defaultLocal)
-	set.concurrency[queue.ChanRemote] = integer("concurrencyremote", defaultRemote)
+	if err == nil {
+		set.concurrency, _, err = readConcurrency(r)
+	}
+	set.spawnLimit = integer("spawnlimit", 0)
 	set.envnoathost = line("envnoathost", "envnoathost", true)
 	set.bouncefrom = line("bouncefrom", "MAILER-DAEMON", false)
 	set.bouncehost = line("bouncehost", "bouncehost", true)
@@ -83,7 +87,19 @@ type errNoLocals struct{}
 
 func (errNoLocals) Error() string { return "no control/locals and no control/me" }
 
-// readRoutes reads locals and virtualdomains, the two that SIGHUP reads again.
+// readConcurrency reads how many deliveries each channel may have. On failure the
+// notice says which file it was.
+func readConcurrency(r *control.Reader) (n [queue.Channels]int, notice sendlog.Notice, err error) {
+	if n[queue.ChanLocal], err = r.Int("concurrencylocal", defaultLocal); err != nil {
+		return n, sendlog.RereadConcurrencyLocal, err
+	}
+	if n[queue.ChanRemote], err = r.Int("concurrencyremote", defaultRemote); err != nil {
+		return n, sendlog.RereadConcurrencyRemote, err
+	}
+	return n, "", nil
+}
+
+// readRoutes reads locals and virtualdomains, which SIGHUP reads again.
 // On failure the notice says which it was.
 func readRoutes(r *control.Reader, set *settings) (*routes, sendlog.Notice, error) {
 	rt := &routes{envnoathost: set.envnoathost}
@@ -105,8 +121,9 @@ func readRoutes(r *control.Reader, set *settings) (*routes, sendlog.Notice, erro
 	return rt, "", nil
 }
 
-// reread obeys SIGHUP: new routes, both tables or, when one cannot be read,
-// neither. Messages that were preprocessed keep their channels.
+// reread obeys SIGHUP: new routes and new limits, all or, when a file cannot be
+// read, none. Messages that were preprocessed keep their channels, and deliveries
+// that run go on.
 //
 // C qmail changes its directory to home and back and has an alert for a way
 // back that fails; the queue directory is held open here, so it cannot.
@@ -128,10 +145,23 @@ func (s *server) reread() {
 		s.log.notice(notice, "")
 		return
 	}
+	concurrency, notice, err := readConcurrency(r)
+	if err != nil {
+		s.log.notice(notice, "")
+		return
+	}
 	rt.percenthack = s.routes.Load().percenthack
 	s.routes.Store(rt)
+	was := s.limits()
+	if s.setLimits(concurrency); s.limits() != was {
+		s.logStatus()
+	}
 }
 
-// grant is how many deliveries a channel may have: the control file's number,
-// or fewer if the spawner says so in its first byte.
-func grant(concurrency int, spawner byte) int { return min(concurrency, int(spawner)) }
+// limits are the channels' limits.
+func (s *server) limits() (n [queue.Channels]int) {
+	for i, c := range s.channels {
+		n[i] = c.limit
+	}
+	return n
+}

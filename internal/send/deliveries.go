@@ -27,12 +27,18 @@ func (s *server) start(j *job, rcpt string, at int64) {
 	n := c.free.pop()
 	s.delivered++
 	j.active++
+	c.running++
 	c.slots[n] = delivery{j, s.delivered, rcpt, at}
 	s.log.put(sendlog.Starting(nil, s.delivered, j.id, c.which, rcpt))
 	s.logStatus()
-	c.command = pipe.DeliveryCommand{
-		Delnum: byte(n), Mess: j.id.Split(), Sender: address.VERP(j.sender, rcpt), Recipient: rcpt,
-	}.Append(c.command[:0])
+	command := pipe.DeliveryCommand{
+		Delnum: uint32(n), Mess: j.id.Split(), Sender: address.VERP(j.sender, rcpt), Recipient: rcpt,
+	}
+	if c.wide {
+		c.command = command.AppendWide(c.command[:0])
+	} else {
+		c.command = command.Append(c.command[:0])
+	}
 	c.writing = true
 	c.commands <- c.command
 }
@@ -41,14 +47,14 @@ func (s *server) start(j *job, rcpt string, at int64) {
 func (s *server) logStatus() {
 	var u [queue.Channels]sendlog.Use
 	for i, c := range s.channels {
-		u[i] = sendlog.Use{Used: c.used(), Max: len(c.slots)}
+		u[i] = sendlog.Use{Used: c.running, Max: c.limit}
 	}
 	s.log.put(sendlog.Status(nil, u[queue.ChanLocal], u[queue.ChanRemote], s.exiting))
 }
 
 // report takes a spawner's word on a delivery. The bytes may be anything.
 func (s *server) report(c *channel, r pipe.Report) {
-	if int(r.Delnum) >= len(c.slots) || c.slots[r.Delnum].job == nil {
+	if uint64(r.Delnum) >= uint64(len(c.slots)) || c.slots[r.Delnum].job == nil {
 		s.log.notice(sendlog.ReportOutOfRange, "")
 		return
 	}
@@ -69,8 +75,7 @@ func (s *server) report(c *channel, r pipe.Report) {
 	default:
 		s.log.put(sendlog.Mangled(nil, d.number))
 	}
-	*d = delivery{}
-	c.free.push(slot(r.Delnum))
+	c.release(int(r.Delnum))
 	s.release(j)
 	s.logStatus()
 }

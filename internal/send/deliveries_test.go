@@ -26,7 +26,7 @@ func TestJourney(t *testing.T) {
 	b.start(120, 120)
 	b.logged("status: local 0/10 remote 0/20", 1)
 	id := b.inject("own-@mx.example.test-@[]", "a@mx.example.test", "b@far.test", "c")
-	want := func(ch queue.Channel, n byte, sender, rcpt string) {
+	want := func(ch queue.Channel, n uint32, sender, rcpt string) {
 		t.Helper()
 		if c := b.command(ch); c != (pipe.DeliveryCommand{Delnum: n, Mess: id.Split(), Sender: sender, Recipient: rcpt}) {
 			t.Errorf("%v command %+v", ch, c)
@@ -103,12 +103,12 @@ func TestAlternation(t *testing.T) {
 	id := b.inject("s@a", in...)
 	b.start(3, 2)
 	for i := range 3 {
-		if c := b.command(local); c.Delnum != byte(i) || c.Recipient != fmt.Sprintf("l%d@mx.example.test", i) {
+		if c := b.command(local); c.Delnum != uint32(i) || c.Recipient != fmt.Sprintf("l%d@mx.example.test", i) {
 			t.Errorf("local command %+v", c)
 		}
 	}
 	for i := range 2 {
-		if c := b.command(remote); c.Delnum != byte(i) {
+		if c := b.command(remote); c.Delnum != uint32(i) {
 			t.Errorf("remote command %+v", c)
 		}
 	}
@@ -185,6 +185,7 @@ func FuzzReports(f *testing.F) {
 		defer func() { _ = q.Close() }()
 		s.queue, s.now = q, fixedNow
 		s.channels = [...]*channel{newChannel(local, 3), newChannel(remote, 3)}
+		s.setLimits([...]int{3, 3})
 		c := s.channels[local]
 		j := s.openJob(24, c, "s@a", 0, 0)
 		for i, at := range []int64{0, 5} {

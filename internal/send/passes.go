@@ -22,7 +22,7 @@ const doneAtOnce = 1000
 
 // canOpen tells whether a channel may begin with another message.
 func (s *server) canOpen(c *channel) bool {
-	return !s.exiting && c.isAlive && c.pass == nil && len(c.slots) > 0 && s.jobs < s.jobsMax
+	return !s.exiting && c.isAlive && c.pass == nil && c.limit > 0 && s.jobs < s.jobsMax
 }
 
 // step is one step of a channel: at most one delivery is started. worked says
@@ -39,7 +39,7 @@ func (s *server) step(c *channel, now int64) (worked bool) {
 			return true
 		}
 	}
-	if s.exiting || !c.isAlive || c.writing || len(c.free) == 0 {
+	if s.exiting || !c.isAlive || c.writing || c.running >= c.limit {
 		return false
 	}
 	s.nextRecipient(c)

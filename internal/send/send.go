@@ -4,8 +4,9 @@
 //
 // One goroutine, loop, owns all messages and deliveries. Others wait for
 // something and hand it events: two read reports, two write commands, one
-// watches todo/ and preprocesses, one cleans mess/, and short-lived ones finish
-// messages, inject bounces and store the texts of failures. The queue on disk
+// watches todo/ and preprocesses, one finds what was in the queue before, one
+// cleans mess/, and short-lived ones finish messages, inject bounces and store
+// the texts of failures. The queue on disk
 // is at every moment in a state from which a new qmail-send goes on; the
 // comments before each series of system calls say in which.
 //
@@ -13,6 +14,7 @@
 //	controls.go    control files, SIGHUP
 //	rewrite.go     channel and address of a recipient
 //	server.go      the loop, the queues, signals
+//	scan.go        finding the messages of a queue at the start
 //	channel.go     the conversation with a spawner
 //	jobs.go        a message on a channel; the retry schedule
 //	passes.go      reading recipient files
@@ -26,10 +28,8 @@
 package send
 
 import (
-	"strconv"
 	"time"
 
-	"goqmail/internal/conf"
 	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
 	"goqmail/internal/queue"
@@ -44,12 +44,17 @@ const (
 	exitStart = 111 // could not start; the log says why
 )
 
+// heapGrowth is for sys.KeepHeapSmall: what is on the heap is the queues' entries
+// and little else.
+const heapGrowth = 10
+
 // umask is for all files that qmail-send makes.
 const umask = 0o077
 
 // Run is the program.
 func Run(p *prog.Process) int {
 	sys.OneAtATime()
+	sys.KeepHeapSmall(heapGrowth)
 	s, notice := prepare(p)
 	if notice != "" {
 		s.log.notice(notice, "")
@@ -112,7 +117,9 @@ func newServer(p *prog.Process) *server {
 		events:    make(chan event, eventsAtOne),
 		stop:      make(chan struct{}),
 		quit:      make(chan struct{}),
+		scanned:   make(chan struct{}),
 	}
+	s.old.listed = make(chan struct{})
 	s.clean = &cleaner{request: p.FD(pipe.FDCleanRequest), reply: p.FD(pipe.FDCleanReply)}
 	s.clean.lost = func() {
 		s.log.notice(sendlog.LostClean, "")
@@ -137,7 +144,8 @@ func (s *server) lock() sendlog.Notice {
 }
 
 // handshake reads the first byte of each spawner, which says how many
-// deliveries it runs at once, and makes the channels.
+// deliveries it runs at once, and makes the channels. If control/spawnlimit asks
+// for more than a byte can say, each spawner is asked whether it can do so.
 func (s *server) handshake(p *prog.Process) bool {
 	s.commandFDs = [...]sys.FD{p.FD(pipe.FDLocalCommand), p.FD(pipe.FDRemoteCommand)}
 	s.reportFDs = [...]sys.FD{p.FD(pipe.FDLocalReport), p.FD(pipe.FDRemoteReport)}
@@ -146,64 +154,63 @@ func (s *server) handshake(p *prog.Process) bool {
 		if _, err := s.reportFDs[ch].Read(b[:]); err != nil {
 			return false
 		}
-		s.channels[ch] = newChannel(ch, grant(s.set.concurrency[ch], b[0]))
-		s.jobsMax += len(s.channels[ch].slots)
+		s.channels[ch] = newChannel(ch, int(b[0]))
 	}
+	for _, c := range s.channels {
+		if s.set.spawnLimit > pipe.MaxDelnum && !s.probe(c) {
+			return false
+		}
+	}
+	s.setLimits(s.set.concurrency)
 	return true
+}
+
+// probe asks a spawner for the wide protocol, and reports false when it is gone.
+func (s *server) probe(c *channel) bool {
+	if _, err := s.commandFDs[c.which].Write(pipe.Probe.Append(nil)); err != nil {
+		return false
+	}
+	var d pipe.ReportDecoder
+	for {
+		var b [1]byte // no more: what follows may be of the wide protocol
+		if _, err := s.reportFDs[c.which].Read(b[:]); err != nil {
+			return false
+		}
+		r, ok := d.Push(b[0])
+		if !ok {
+			continue
+		}
+		if n, ok := pipe.ParseProbeReport(r); ok {
+			c.wide, c.granted = true, n
+		}
+		return true
+	}
+}
+
+// setLimits gives both channels their limits, and says how many jobs that makes.
+func (s *server) setLimits(concurrency [queue.Channels]int) {
+	s.jobsMax = 0
+	for i, c := range s.channels {
+		c.setLimit(concurrency[i])
+		s.jobsMax += c.limit
+	}
 }
 
 // run is qmail-send's life after the start.
 func (s *server) run() {
 	defer close(s.quit)
-	s.findAll()
 	s.logStatus()
 	for i, c := range s.channels {
 		go s.writeCommands(c, s.commandFDs[i])
 		go s.readReports(c, s.reportFDs[i])
 		defer close(c.commands)
 	}
-	s.background = 2
+	s.scanning = true
+	s.background = 3
+	go s.scanInfo()
 	go s.watchTodo()
 	go s.watchMess()
 	s.loop()
 	s.keepTimes()
 	s.log.put(sendlog.Exiting(nil))
-}
-
-// findAll adds every message that info/ has.
-func (s *server) findAll() {
-	for sub := uint64(0); sub < conf.Split(); sub++ {
-		dir := string(queue.Info) + "/" + strconv.FormatUint(sub, 10)
-		for !s.exiting {
-			var found []queue.ID
-			err := s.queue.EachName(dir, func(name string) bool {
-				if id, ok := queue.ParseID(name); ok {
-					found = append(found, id)
-				}
-				return true
-			})
-			if err == nil {
-				for _, id := range found {
-					s.add(id)
-				}
-				break
-			}
-			s.log.notice(sendlog.CannotOpendir, dir)
-			s.startPause()
-		}
-	}
-}
-
-// startPause waits a while, but obeys signals.
-func (s *server) startPause() {
-	t := time.NewTimer(s.pauseTime)
-	defer t.Stop()
-	for !s.exiting {
-		select {
-		case g := <-s.signals:
-			s.signal(g)
-		case <-t.C:
-			return
-		}
-	}
 }

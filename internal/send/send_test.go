@@ -161,8 +161,8 @@ func TestGrant(t *testing.T) {
 	}
 }
 
-// TestHangup: locals and virtualdomains are read again, nothing else is, and on
-// failure both stay as they were.
+// TestHangup: of what says where mail goes, locals and virtualdomains are read
+// again, nothing else is, and on failure both stay as they were.
 func TestHangup(t *testing.T) {
 	b := newBed(t)
 	b.start(1, 1)
@@ -392,7 +392,12 @@ func TestLeftovers(t *testing.T) {
 // TestInfoUnknown: files that cannot be looked at at the start are looked at
 // again.
 func TestInfoUnknown(t *testing.T) {
-	for _, k := range []queue.Kind{queue.Info, queue.Local, queue.Remote, queue.Todo} {
+	tests := map[queue.Kind]string{
+		queue.Info:   "warning: trouble opening %s; will try again later",
+		queue.Local:  "warning: unable to stat %s; will try again later",
+		queue.Remote: "warning: unable to stat %s; will try again later",
+	}
+	for k, want := range tests {
 		t.Run(string(k), func(t *testing.T) {
 			b := newBed(t)
 			id := b.queued("Fs@a\x00", "Tx@mx.example.test\x00", "", "")
@@ -400,7 +405,7 @@ func TestInfoUnknown(t *testing.T) {
 			_ = os.Rename(path, path+".x")
 			testkit.Looping(t, path)
 			b.start(1, 1)
-			b.logged("warning: unable to stat "+k.Path(id)+"; will try again later", 1)
+			b.logged(fmt.Sprintf(want, k.Path(id)), 1)
 			b.idle(local)
 			check(t, os.Remove(path))
 			_ = os.Rename(path+".x", path)

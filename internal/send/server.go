@@ -28,6 +28,14 @@ const (
 	eventsAtOne = 256  // events taken before the passes go on
 )
 
+// When tidyAfter deliveries were started since the last time and then nothing
+// happens for tidyRest, memory that the run-time holds and nobody uses goes back to
+// the system.
+const (
+	tidyAfter = 100
+	tidyRest  = 250 * time.Millisecond
+)
+
 // longSleep is a sleep after which sync is worth its cost.
 const longSleep = 5 * time.Millisecond
 
@@ -64,13 +72,19 @@ type server struct {
 	jobsMax   int         // how many may be
 	delivered uint64      // deliveries started so far
 	alarms    int         // how often ALRM came
+	tidied    uint64      // of those, how many when memory was given back
 	failed    heap[entry] // stat failed: add again
 	done      heap[entry] // probably finished
 
 	finishing  int        // goroutines that finish a message
 	bouncing   int        // goroutines that inject a bounce
 	bounces    []queue.ID // messages whose bounce waits for one
-	background int        // goroutines that scan todo/ and mess/
+	background int        // goroutines that scan info/, todo/ and mess/
+
+	old      oldMessages   // shared: which messages the scan of info/ is for
+	scanned  chan struct{} // shared: closed when the scan of info/ has ended
+	scanning bool          // until then
+	allDue   int64         // not 0: a SIGALRM came then, while scanning
 
 	unstored  int // failures whose text is not on disk yet
 	storing   bool
@@ -170,6 +184,9 @@ func (s *server) signal(g sig.Signal) {
 	case sig.ALRM:
 		s.alarms++
 		now := s.clock()
+		if s.scanning {
+			s.allDue = now
+		}
 		for _, c := range s.channels {
 			for i := range c.due {
 				c.due[i].time = now
@@ -210,7 +227,7 @@ func (s *server) finished() bool {
 		return !busy || s.clock() >= s.hurryAt
 	}
 	for _, c := range s.channels {
-		if c.isAlive && c.used() > 0 {
+		if c.isAlive && c.running > 0 {
 			return false
 		}
 	}
@@ -224,7 +241,12 @@ func (s *server) finished() bool {
 func (s *server) sleep() {
 	began := time.Now()
 	now := s.clock()
-	timer := time.NewTimer(time.Duration(max(s.nextTime(now)-now, 0)+sleepFuzz) * time.Second)
+	wait := time.Duration(max(s.nextTime(now)-now, 0)+sleepFuzz) * time.Second
+	untidy := s.delivered >= s.tidied+tidyAfter
+	if untidy {
+		wait = min(wait, tidyRest)
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case g := <-s.signals:
@@ -236,6 +258,10 @@ func (s *server) sleep() {
 		s.takeSignals()
 		e.apply(s)
 	case <-timer.C:
+		if untidy {
+			s.tidied = s.delivered
+			sys.GiveMemoryBack()
+		}
 	}
 }
 
@@ -267,8 +293,8 @@ type nudge struct{}
 
 func (nudge) apply(*server) {}
 
-// add puts a message into the queues its files belong to: what a message of
-// state S5 that was found on disk waits for. A message whose todo file exists
+// add looks again at a message that the scan of info/ found but could not see all
+// of, and puts it into the queues its files belong to. A message whose todo file exists
 // is the todo goroutine's.
 func (s *server) add(id queue.ID) {
 	again := func(path string) {

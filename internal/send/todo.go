@@ -28,6 +28,10 @@ import (
 // sleepTodo seconds are over.
 func (s *server) watchTodo() {
 	defer s.post(backgroundEnded{})
+	select {
+	case <-s.old.listed: // from here on messages are taken
+	case <-s.stop:
+	}
 	tr := trigger.NewReader(s.queue)
 	for !s.stopped() {
 		began := s.now()
@@ -166,6 +170,7 @@ func (s *server) preprocess(ids []queue.ID) {
 		if s.stopped() {
 			break
 		}
+		s.old.exclude(id)
 		path := queue.Todo.Path(id)
 		fd, err := s.open(path)
 		if err != nil {
@@ -393,11 +398,12 @@ func (s *server) commit(batch []*incoming) {
 	s.post(all)
 }
 
-// arrived is a message that was preprocessed.
+// arrived is a message that was preprocessed, or found at the start.
 type arrived struct {
-	id    queue.ID
-	found [queue.Channels]bool
-	due   [queue.Channels]int64
+	id     queue.ID
+	found  [queue.Channels]bool  // there are recipients
+	due    [queue.Channels]int64 // when they are
+	failed bool                  // a file could not be looked at: try later
 }
 
 // allArrived are those of a batch.

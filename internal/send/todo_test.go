@@ -95,9 +95,8 @@ func TestTodoTrouble(t *testing.T) {
 			}
 			// no scan happens until the message is as it is to be
 			todo := filepath.Join(b.Queue(), "todo")
-			check(t, os.Rename(todo, todo+".x"))
 			b.start(1, 1)
-			b.logged("alert: unable to opendir todo, sleeping...", 1)
+			b.takeTodoAway()
 			check(t, os.Rename(todo+".x", todo))
 			id := b.put("s@a", tt.rcpt)
 			repair := tt.fail(b, id)
@@ -412,14 +411,26 @@ func TestTodoOddEnvelopes(t *testing.T) {
 	}
 }
 
+// takeTodoAway renames todo/ to todo.x when qmail-send has started, and waits for
+// the alert.
+func (b *bed) takeTodoAway() {
+	b.t.Helper()
+	b.settle()
+	todo := filepath.Join(b.Queue(), "todo")
+	check(b.t, os.Rename(todo, todo+".x"))
+	b.until("the alert", func() bool {
+		b.pull()
+		return b.log.count("alert: unable to opendir todo, sleeping...") > 0
+	})
+}
+
 // TestTodoDirectory: a directory that cannot be opened is tried every 10
 // seconds.
 func TestTodoDirectory(t *testing.T) {
 	b := newBed(t)
 	todo := filepath.Join(b.Queue(), "todo")
-	check(t, os.Rename(todo, todo+".x"))
 	b.start(1, 1)
-	b.logged("alert: unable to opendir todo, sleeping...", 1)
+	b.takeTodoAway()
 	b.pull()
 	b.advance(sleepPause - 1)
 	b.settle()

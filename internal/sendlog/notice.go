@@ -47,4 +47,7 @@ const (
 	RereadHome    Notice = "alert: unable to reread controls: unable to switch to home directory"
 	RereadLocals  Notice = "alert: unable to reread control/locals"
 	RereadVirtual Notice = "alert: unable to reread control/virtualdomains"
+
+	RereadConcurrencyLocal  Notice = "alert: unable to reread control/concurrencylocal"
+	RereadConcurrencyRemote Notice = "alert: unable to reread control/concurrencyremote"
 )

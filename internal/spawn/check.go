@@ -28,7 +28,7 @@ var (
 func (e *Engine) check(c pipe.DeliveryCommand) (d *Delivery, v Verdict) {
 	d = &Delivery{Sender: c.Sender, Recipient: c.Recipient}
 	switch {
-	case int(c.Delnum) >= e.Slots:
+	case uint64(c.Delnum) >= uint64(e.numbers()):
 		return nil, tooBig
 	case e.busy[c.Delnum].Load():
 		return nil, inUse

@@ -23,10 +23,6 @@ import (
 	"goqmail/internal/sys"
 )
 
-// MinFiles is the number of descriptors that a spawner makes sure of at its
-// start: a pipe and a message for each of 255 deliveries, and some to spare.
-const MinFiles = 1024
-
 // A Verdict is what becomes of a delivery: Success, Deferral or Failure of
 // package pipe, and a text, which counts up to its first NUL.
 type Verdict struct {
@@ -48,13 +44,20 @@ type Delivery struct {
 type Engine struct {
 	Mess    *sys.Dir                // queue/mess; message names are looked up below it
 	Owner   uint32                  // uid that message files must have: qmailq's
-	Slots   int                     // deliveries at once, 1 to pipe.MaxDelnum
+	Slots   int                     // deliveries at once, 1 to pipe.SpawnMax
 	Deliver func(*Delivery) Verdict // does one delivery; called in a goroutine of its own
 	Bug     Verdict                 // for a delivery that panicked
 
 	busy     []atomic.Bool
+	wide     bool // the reader's: delivery numbers have four bytes from now on
 	running  sync.WaitGroup
-	outgoing chan pipe.Report
+	outgoing chan outgoing
+}
+
+// outgoing is a report on its way to the writer.
+type outgoing struct {
+	pipe.Report
+	wide bool
 }
 
 // queued is how many reports may wait for the writer. When that many do, the
@@ -69,7 +72,7 @@ const queued = 16
 func (e *Engine) Serve(commands, reports sys.FD) {
 	_ = sys.PreparePipes() // if it fails, deliveries do as well, and say so
 	e.busy = make([]atomic.Bool, e.Slots)
-	e.outgoing = make(chan pipe.Report, queued)
+	e.outgoing = make(chan outgoing, queued)
 	written := make(chan struct{})
 	go func() {
 		e.write(reports)
@@ -93,25 +96,39 @@ func (e *Engine) write(to sys.FD) {
 			broken = true
 		}
 	}
-	put([]byte{byte(e.Slots)}) // the grant, before everything else
+	put([]byte{byte(min(e.Slots, pipe.MaxDelnum))}) // the grant, before everything else
 	for r := range e.outgoing {
-		put(r.Append(nil))
+		if r.wide {
+			put(r.AppendWide(nil))
+		} else {
+			put(r.Append(nil))
+		}
 	}
 	if !broken {
 		_ = to.Close() // a pipe: what was written is out of our hands
 	}
 }
 
-// read is the reader of commands. What comes there may be anything.
+// read is the reader of commands. What comes there may be anything. The first may
+// be the probe for the wide protocol, which is agreed to if there is a use for it.
 func (e *Engine) read(from sys.FD) {
 	var d pipe.CommandDecoder
+	first := true
 	buf := make([]byte, 4096)
 	for {
 		n, err := from.Read(buf)
 		for _, b := range buf[:n] {
-			if c, done, cerr := d.Push(b); done {
+			c, done, cerr := d.Push(b)
+			if !done {
+				continue
+			}
+			if first && cerr == nil && c == pipe.Probe && e.Slots > pipe.MaxDelnum {
+				e.outgoing <- outgoing{pipe.ProbeReport(e.Slots), false}
+				e.wide, d.Wide = true, true
+			} else {
 				e.command(c, cerr)
 			}
+			first = false
 		}
 		if err != nil {
 			return
@@ -139,8 +156,17 @@ func (e *Engine) command(c pipe.DeliveryCommand, err error) {
 }
 
 // report gives a report to the writer.
-func (e *Engine) report(delnum byte, v Verdict) {
-	e.outgoing <- pipe.Report{Delnum: delnum, Letter: v.Letter, Text: v.Text}
+func (e *Engine) report(delnum uint32, v Verdict) {
+	e.outgoing <- outgoing{pipe.Report{Delnum: delnum, Letter: v.Letter, Text: v.Text}, e.wide}
+}
+
+// numbers is how many delivery numbers there are: in the one-byte protocol 255 is
+// not one, whatever the number of slots.
+func (e *Engine) numbers() int {
+	if e.wide {
+		return e.Slots
+	}
+	return min(e.Slots, pipe.MaxDelnum)
 }
 
 // run does one delivery. A panic costs this delivery an attempt, and not all

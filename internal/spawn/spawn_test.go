@@ -24,6 +24,7 @@ type bed struct {
 	engine  *Engine
 	out, in sys.FD // reports, commands
 	served  chan struct{}
+	wide    bool // the wide protocol was agreed on
 }
 
 func newBed(t testing.TB, slots int, deliver func(*Delivery) Verdict) *bed {
@@ -66,16 +67,21 @@ func (b *bed) grant() int {
 }
 
 // command writes one command.
-func (b *bed) command(delnum byte, mess, sender, rcpt string) {
+func (b *bed) command(delnum uint32, mess, sender, rcpt string) {
 	b.t.Helper()
-	_, err := b.in.Write(pipe.DeliveryCommand{Delnum: delnum, Mess: mess, Sender: sender, Recipient: rcpt}.Append(nil))
+	c := pipe.DeliveryCommand{Delnum: delnum, Mess: mess, Sender: sender, Recipient: rcpt}
+	bytes := c.Append(nil)
+	if b.wide {
+		bytes = c.AppendWide(nil)
+	}
+	_, err := b.in.Write(bytes)
 	b.must(err)
 }
 
 // report reads one report: its number and the rest.
 func (b *bed) report() (int, string) {
 	b.t.Helper()
-	var d pipe.ReportDecoder
+	d := pipe.ReportDecoder{Wide: b.wide}
 	var c [1]byte
 	for {
 		if _, err := b.out.Read(c[:]); err != nil {
@@ -128,7 +134,7 @@ func TestChecks(t *testing.T) {
 		{"after all that", other, "a@b", 119, "Ks|a|b|a@b"},
 	}
 	for _, tt := range tests {
-		go b.command(byte(tt.delnum), tt.mess, "s", tt.rcpt)
+		go b.command(uint32(tt.delnum), tt.mess, "s", tt.rcpt)
 		if n, got := b.report(); n != tt.delnum || got != tt.want {
 			t.Errorf("%s: report %d %q, want %d %q", tt.name, n, got, tt.delnum, tt.want)
 		}
@@ -196,7 +202,7 @@ func TestNobodyReads(t *testing.T) {
 	b.grant()
 	b.must(b.out.Close())
 	for i := range 100 {
-		b.command(byte(i), b.mess, "", strconv.Itoa(i)+"@h")
+		b.command(uint32(i), b.mess, "", strconv.Itoa(i)+"@h")
 	}
 	b.must(b.in.Close())
 	<-b.served
@@ -408,7 +414,7 @@ func TestManyAtOnce(t *testing.T) {
 	})
 	b.grant()
 	for i := range many {
-		b.command(byte(i), b.mess, "", "a@b")
+		b.command(uint32(i), b.mess, "", "a@b")
 	}
 	for range many {
 		<-started

@@ -1,6 +1,8 @@
 package sys
 
 import (
+	"bytes"
+	"encoding/binary"
 	"io"
 	"sort"
 	"strconv"
@@ -210,6 +212,18 @@ func (d *Dir) Names(name string) ([]string, error) {
 // EachName calls f with every name of a directory below d, without . and ..,
 // in the order the file system gives, until f returns false.
 func (d *Dir) EachName(name string, f func(name string) bool) error {
+	return d.EachNameBytes(name, func(n []byte) bool { return f(string(n)) })
+}
+
+// Directory entries as getdents64(2) gives them, on every machine.
+const (
+	direntLength = 16 // offset of the entry's length, two bytes
+	direntName   = 19 // offset of the name, which ends at a NUL
+)
+
+// EachNameBytes is EachName without memory for each name: f may keep none of
+// them.
+func (d *Dir) EachNameBytes(name string, f func(name []byte) bool) error {
 	sub, err := d.OpenDir(name)
 	if err != nil {
 		return err
@@ -227,9 +241,17 @@ func (d *Dir) EachName(name string, f func(name string) bool) error {
 		if n <= 0 {
 			return nil
 		}
-		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
-		for _, s := range names {
-			if !f(s) {
+		for b := buf[:n]; len(b) > direntName; {
+			size := int(binary.NativeEndian.Uint16(b[direntLength:]))
+			if size <= direntName || size > len(b) {
+				break // the kernel does not make such
+			}
+			entry := b[direntName:size]
+			b = b[size:]
+			if i := bytes.IndexByte(entry, 0); i >= 0 {
+				entry = entry[:i]
+			}
+			if s := string(entry); s != "." && s != ".." && !f(entry) {
 				return nil
 			}
 		}

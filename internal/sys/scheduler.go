@@ -10,3 +10,8 @@ import "runtime"
 // every 20 microseconds, for a millisecond and more, whether a call has ended,
 // which costs more than most of what we do between calls.
 func OneAtATime() { runtime.GOMAXPROCS(1) }
+
+// Yield lets other goroutines run that can. Where one runs at a time, one that
+// makes short system calls only would otherwise keep them waiting for up to 10
+// milliseconds.
+func Yield() { runtime.Gosched() }

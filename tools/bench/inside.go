@@ -47,8 +47,9 @@ type system interface {
 type bed struct {
 	Spec
 	sys     system
-	group   *os.File // of the cgroup, or nil
-	started []*exec.Cmd
+	group   *os.File           // of the cgroup, or nil
+	pss     map[string]float64 // by program; see weighAll
+	running map[string]float64
 }
 
 // inside is PID 1 of a run: when it ends, everything has ended.
@@ -85,7 +86,7 @@ func (b *bed) measure() (Result, error) {
 			r, err := v.run(b)
 			res := Result{Figures: r, Error: ""}
 			if b.By && err == nil {
-				res.By = b.since(before)
+				res.By, res.PSS, res.Running = b.since(before), b.pss, b.running
 			}
 			return res, err
 		}
@@ -242,7 +243,6 @@ func (b *bed) start(env []string, argv ...string) error {
 		return err
 	}
 	go func() { _ = cmd.Wait() }() // whether it still works shows in what it does
-	b.started = append(b.started, cmd)
 	return nil
 }
 
@@ -374,6 +374,18 @@ func memory(pid int, fields ...string) (sum float64) {
 				sum += float64(v)
 			}
 		}
+	}
+	return sum
+}
+
+// weighAll notes the memory of the system's processes, and returns their sum.
+func (b *bed) weighAll() (sum float64) {
+	b.pss, b.running = map[string]float64{}, map[string]float64{}
+	for _, p := range b.processes() {
+		kib := memory(p.pid, "Pss")
+		b.pss[p.name] += kib
+		b.running[p.name]++
+		sum += kib
 	}
 	return sum
 }

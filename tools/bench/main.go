@@ -73,6 +73,8 @@ type Spec struct {
 type Result struct {
 	Figures map[string]float64
 	By      map[string]float64 // seconds of CPU by program
+	PSS     map[string]float64 // KiB by program, when the last delivery was made
+	Running map[string]float64 // processes by program, then
 	Error   string
 }
 
@@ -121,7 +123,7 @@ func commandLine(args []string) (*plan, error) {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := fs.String("only", ".", "scenarios whose name matches this expression: -only '^local|burst'")
 	fs.IntVar(&p.times, "n", 3, "repetitions")
-	fs.Float64Var(&p.Scale, "scale", 1, "multiply the numbers of messages by this")
+	fs.Float64Var(&p.Scale, "scale", 1, "multiply the numbers of messages by this; not -deep, -burst and big")
 	fs.Var(numbers{&p.Local}, "local", "concurrencylocal of local")
 	fs.Var(numbers{&p.Remote}, "remote", "concurrencyremote of remote and list")
 	fs.Var(numbers{&p.List}, "list", "recipients of list_fanout; 20000 is the other usual one")
@@ -135,7 +137,7 @@ func commandLine(args []string) (*plan, error) {
 	})
 	fs.DurationVar(&p.Burst, "burst", 20*time.Second, "length of burst")
 	fs.DurationVar(&p.Hold, "hold", 0, "the sink takes so long for each message")
-	fs.BoolVar(&p.By, "by", false, "CPU per message by program as well")
+	fs.BoolVar(&p.By, "by", false, "CPU and memory by program as well")
 	fs.StringVar(&p.Home, "home", "/var/qmail", "where the suite lives")
 	fs.StringVar(&p.scratch, "scratch", "/var/tmp", "a directory on the disk to be measured")
 	fs.StringVar(&p.server, "tcpserver", "", "for trees that have none")

@@ -80,10 +80,8 @@ func (b *bed) idle() (figures, error) {
 	before := b.rest()
 	time.Sleep(5 * time.Second) // the figure is what happens meanwhile
 	f := figures{"CPU ms/s": 1000 * (b.cpu() - before) / 5}
-	for _, p := range b.processes() {
-		f["PSS KiB"] += memory(p.pid, "Pss")
-		f["processes"]++
-	}
+	f["PSS KiB"] = b.weighAll()
+	f["processes"] = float64(len(b.processes()))
 	q, ok := b.sys.(*qmail)
 	if !ok {
 		return f, nil

@@ -116,10 +116,7 @@ func (b *bed) delivering(l load, a *arrivals) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	pss := 0.0
-	for _, p := range b.processes() {
-		pss += memory(p.pid, "Pss")
-	}
+	pss := b.weighAll()
 	used := b.rest() - before
 	if got := int(a.n.Load()); got != all {
 		return nil, fmt.Errorf("%d deliveries, expected %d", got, all)
@@ -268,7 +265,6 @@ func (b *bed) deep(d int) (figures, error) {
 	if err := b.sys.stop(); err != nil {
 		return nil, err
 	}
-	d = int(float64(d) * b.Scale)
 	if err := b.sys.preload(d); err != nil {
 		return nil, err
 	}

@@ -149,24 +149,28 @@ func (t *table) printBy(w io.Writer) {
 }
 
 func (t *table) printOneBy(w io.Writer, scenario, subject string) {
-	sum := map[string][]float64{}
+	cpu, pss, running := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
 	for _, r := range t.all {
-		if r.Scenario != scenario || r.Subject != subject || r.Figures["messages"] == 0 {
+		if r.Scenario != scenario || r.Subject != subject {
 			continue
 		}
 		for name, s := range r.By {
-			sum[name] = append(sum[name], 1000*s/r.Figures["messages"])
+			cpu[name] = append(cpu[name], 1000*s/max(1, r.Figures[messages]))
+		}
+		for name := range r.PSS {
+			pss[name] = append(pss[name], r.PSS[name])
+			running[name] = append(running[name], r.Running[name])
 		}
 	}
 	var names []string
-	for name := range sum {
+	for name := range cpu {
 		names = append(names, name)
 	}
-	sort.Slice(names, func(i, j int) bool { return median(sum[names[i]]) > median(sum[names[j]]) })
-	fmt.Fprintf(w, "\n%s, %s: CPU ms per message by program\n", scenario, subject)
+	sort.Slice(names, func(i, j int) bool { return median(cpu[names[i]]) > median(cpu[names[j]]) })
+	fmt.Fprintf(w, "\n%-40s %12s %9s %10s\n", scenario+", "+subject, "CPU ms/msg", "PSS KiB", "processes")
 	for _, name := range names {
-		if m := median(sum[name]); m >= 0.005 {
-			fmt.Fprintf(w, "  %-40s %6.3f\n", name, m)
+		if c, kib := median(cpu[name]), median(pss[name]); c >= 0.005 || kib > 0 {
+			fmt.Fprintf(w, "  %-38s %12.3f %9.0f %10.0f\n", name, c, kib, median(running[name]))
 		}
 	}
 }

@@ -54,7 +54,8 @@ func TestRatiosArePaired(t *testing.T) {
 func TestTable(t *testing.T) {
 	tab := &table{subjects: []Subject{{Name: "new"}, {Name: "old"}, {Name: "floor"}}}
 	tab.begin(variant{name: "x/y", figures: []string{fRate, fCPU, "never measured"}})
-	tab.add(0, "new", Result{Figures: figures{fRate: 200, fCPU: 1.5, messages: 10}, By: map[string]float64{"qmail-send": 0.02, "nothing": 0}})
+	tab.add(0, "new", Result{Figures: figures{fRate: 200, fCPU: 1.5, messages: 10}, By: map[string]float64{"qmail-send": 0.02, "nothing": 0},
+		PSS: map[string]float64{"qmail-send": 3000}, Running: map[string]float64{"qmail-send": 1}})
 	tab.add(0, "old", Result{Figures: figures{fRate: 100, fCPU: 3}})
 	tab.add(1, "new", Result{Figures: figures{fRate: 400, fCPU: 1.5, messages: 10}, By: map[string]float64{"qmail-send": 0.03}})
 	tab.add(1, "old", Result{Figures: figures{fRate: 5, fCPU: 3}, Error: "mail was lost"})
@@ -66,7 +67,7 @@ func TestTable(t *testing.T) {
 		"scenario figure new old floor new/old new/floor",
 		"x/y rate /s 300 100 - 2.00 (2.00..2.00) -",
 		"x/y CPU ms/message 1.50 3.00 - 0.50 (0.50..0.50) -",
-		"x/y, new: CPU ms per message by program qmail-send 2.500",
+		"x/y, new CPU ms/msg PSS KiB processes qmail-send 2.500 3000 1",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, out.String())
