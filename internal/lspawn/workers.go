@@ -19,8 +19,9 @@ type recipient struct {
 	uid, gid   uint32
 }
 
-// localLimits are how long a qmail-local is kept.
-var localLimits = workers.Limits{Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 32}
+// localLimits are how long a qmail-local is kept. With fewer of them than there
+// are deliveries at once, a part of those would start one each, and end it.
+var localLimits = workers.Limits{Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 128}
 
 // The locals are the qmail-locals that run. A nil one has none.
 type locals struct {
