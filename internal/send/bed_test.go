@@ -141,9 +141,20 @@ func (b *bed) stop() {
 	b.closeAll()
 }
 
+// closeAll closes all pipes, that of the log first: its reader must not come back
+// to a number that is somebody else's by then.
 func (b *bed) closeAll() {
+	log := b.p.FD(pipe.FDLog)
+	_ = log.Close()
+	select {
+	case <-b.log.ended:
+	case <-time.After(patience):
+		b.t.Error("the log does not end")
+	}
 	for _, fd := range b.fds {
-		_ = fd.Close()
+		if fd != log {
+			_ = fd.Close()
+		}
 	}
 }
 
@@ -349,11 +360,13 @@ func readCommands(fd sys.FD, wide bool, out chan<- pipe.DeliveryCommand) {
 type logReader struct {
 	mu    sync.Mutex
 	lines []string
+	ended chan struct{} // closed at the end of the log
 }
 
 func newLogReader(fd sys.FD) *logReader {
-	l := &logReader{}
+	l := &logReader{ended: make(chan struct{})}
 	go func() {
+		defer close(l.ended)
 		buf := make([]byte, 65536)
 		rest := ""
 		for {

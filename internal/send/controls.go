@@ -8,7 +8,8 @@ import (
 )
 
 // Settings are what the control files said at the start; of these, SIGHUP reads
-// the concurrencies again, and only a restart the others. Spec: spec/send.md
+// the concurrencies again, where there is a spawnlimit, and only a restart the
+// others. Spec: spec/send.md
 // section 3.
 type settings struct {
 	me           string // content of control/me, which stands in for control/locals
@@ -16,6 +17,7 @@ type settings struct {
 	lifetime     int64               // seconds
 	concurrency  [queue.Channels]int // at the start
 	spawnLimit   int                 // what a spawner of ours is asked to do
+	hasLimit     bool                // control/spawnlimit exists: SIGHUP is for the concurrencies too
 	envnoathost  string
 	bouncefrom   string
 	bouncehost   string
@@ -63,6 +65,9 @@ func readControls(home string) (*settings, *routes, error) {
 	set.lifetime = int64(integer("queuelifetime", defaultLifetime))
 	if err == nil {
 		set.concurrency, _, err = readConcurrency(r)
+	}
+	if err == nil {
+		_, set.hasLimit, err = r.Line("spawnlimit")
 	}
 	set.spawnLimit = integer("spawnlimit", 0)
 	set.envnoathost = line("envnoathost", "envnoathost", true)
@@ -121,7 +126,8 @@ func readRoutes(r *control.Reader, set *settings) (*routes, sendlog.Notice, erro
 	return rt, "", nil
 }
 
-// reread obeys SIGHUP: new routes and new limits, all or, when a file cannot be
+// reread obeys SIGHUP: new routes and, where control/spawnlimit was there at the
+// start, new limits, which C qmail reads at the start only. All or, when a file cannot be
 // read, none. Messages that were preprocessed keep their channels, and deliveries
 // that run go on.
 //
@@ -145,10 +151,12 @@ func (s *server) reread() {
 		s.log.notice(notice, "")
 		return
 	}
-	concurrency, notice, err := readConcurrency(r)
-	if err != nil {
-		s.log.notice(notice, "")
-		return
+	concurrency := s.set.concurrency
+	if s.set.hasLimit {
+		if concurrency, notice, err = readConcurrency(r); err != nil {
+			s.log.notice(notice, "")
+			return
+		}
 	}
 	rt.percenthack = s.routes.Load().percenthack
 	s.routes.Store(rt)

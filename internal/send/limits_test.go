@@ -15,6 +15,7 @@ import (
 // when there are too many, and more begin when there may be.
 func TestHangupLimits(t *testing.T) {
 	b := newBed(t)
+	b.Control("spawnlimit", "120\n")
 	b.Control("concurrencylocal", "3\n")
 	var rcpts []string
 	for i := range 8 {
@@ -63,10 +64,25 @@ func TestHangupLimits(t *testing.T) {
 	}
 }
 
+// TestHangupClassic: without control/spawnlimit at the start the concurrencies are
+// for the start only, as with C qmail.
+func TestHangupClassic(t *testing.T) {
+	b := newBed(t)
+	b.start(120, 120)
+	b.Control("concurrencylocal", "3\n")
+	b.Control("spawnlimit", "300\n")
+	b.signals <- sig.HUP
+	b.settle()
+	if got := b.s.limits(); got != [...]int{10, 20} {
+		t.Errorf("limits %v", got)
+	}
+}
+
 // TestHangupLimitsUnreadable: nothing changes then.
 func TestHangupLimitsUnreadable(t *testing.T) {
 	for _, name := range []string{"concurrencylocal", "concurrencyremote"} {
 		b := newBed(t)
+		b.Control("spawnlimit", "120\n")
 		b.start(3, 3)
 		b.Control("locals", "new.test\n")
 		testkit.Looping(t, b.Path("control/"+name))
@@ -180,25 +196,24 @@ func TestProbeLost(t *testing.T) {
 	for ch := range queue.Channel(queue.Channels) {
 		b := newBed(t)
 		b.Control("spawnlimit", "256\n")
-		ended := make(chan string, queue.Channels)
-		for c := range queue.Channel(queue.Channels) {
-			if c == ch {
-				_, err := b.reports[c].Write([]byte{120})
-				check(t, err)
-				check(t, b.reports[c].Close())
-				continue
-			}
-			go b.answer(c, 120, "\xffK256\x00", ended)
+		ended := make(chan string, 1)
+		if ch == remote {
+			go b.answer(local, 120, "\xffK256\x00", ended)
+		} else {
+			ended <- "" // the other one is not asked any more
+			_, err := b.reports[remote].Write([]byte{120})
+			check(t, err)
 		}
+		_, err := b.reports[ch].Write([]byte{120})
+		check(t, err)
+		check(t, b.reports[ch].Close())
 		if code := Run(b.p); code != exitStart {
 			t.Errorf("Run() = %d", code)
 		}
-		b.logged("alert: cannot start: hath the daemon spawn no fire?", 1)
-		for i, fd := range b.fds {
-			if fd != b.reports[ch] {
-				_ = b.fds[i].Close()
-			}
+		if e := <-ended; e != "" {
+			t.Error(e)
 		}
+		b.logged("alert: cannot start: hath the daemon spawn no fire?", 1)
 	}
 }
 
