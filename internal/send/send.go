@@ -180,7 +180,9 @@ func (s *server) findAll() {
 			})
 			if err == nil {
 				for _, id := range found {
-					s.add(id)
+					if !s.forgotten(id) {
+						s.add(id)
+					}
 				}
 				break
 			}
