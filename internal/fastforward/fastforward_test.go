@@ -111,7 +111,7 @@ b@c, \ d, "e\ f"@g, &, ~é; run@h: |a\
 		{"user@a@b@cat", from + "to <catch@z>"},
 		{"q", from + "to <bare@z>"},
 		{"own@h", "from <owner@h>, to <x@y>"},
-		{"n@own", from + "to <x@y>"},
+		{"n@own", "from <w@w>, to <x@y>"}, // the owner for the host
 		{"m@own", "from <w@w>, to <z@z>"},
 		{"null@h", "from <>, to <x@y>"},
 		{"chain@h", "run |last, " + from + "to <end@h>"},
@@ -138,6 +138,13 @@ b@c, \ d, "e\ f"@g, &, ~é; run@h: |a\
 			t.Errorf("%q: %q, %d, want no mailbox", rcpt, got, code)
 		}
 	}
+	// A bounce stays one: no owner gets what he could not take.
+	for sender, want := range map[string]string{"": "<>", "#@[]": "<#@[]>", "s-@t-@[]": "<owner@h>"} {
+		r := progtest.Run(t, Run, progtest.Call{Args: []string{"fastforward", "-n", db}, Env: []string{"RECIPIENT=own@h", "SENDER=" + sender}})
+		if want := "from " + want + "\nto <x@y>\n"; r.Err != want {
+			t.Errorf("SENDER=%s: %q, want %q", sender, r.Err, want)
+		}
+	}
 	// Without $SENDER, as by hand.
 	r := progtest.Run(t, Run, progtest.Call{Args: []string{"fastforward", "-n", db}, Env: []string{"RECIPIENT=chain@h"}})
 	if want := "run |last\nfrom <original envelope sender>\nto <end@h>\n"; r.Err != want {
@@ -162,7 +169,7 @@ func TestUnreadable(t *testing.T) {
 		":c1@h=&b", ":c2@h=b\x00", ":c3@h=&b\x00\x00", ":c4@h=?x\x00", ":c5@h=&c1@h\x00", "?o@h=a\x00Tb", ":o@h=&b\x00", ":oo@h=&o@h\x00", ":none@h=")
 	unable := func(name, why string) string { return "fastforward: fatal: unable to read " + name + ": " + why }
 	tests := []struct{ rcpt, want string }{
-		{"absent", unable(dir+"/absent", "file does not exist")},
+		{"absent", "run |p, " + unable(dir+"/absent", "file does not exist")}, // in C, too, what came before is said
 		{"cut", unable(dir+"/cut", "bad mailing list format")},
 		{"program", unable(dir+"/program", "bad mailing list format")},
 		{"empty", unable(dir+"/empty", "bad mailing list format")},
