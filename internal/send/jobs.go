@@ -84,7 +84,7 @@ func (s *server) closeJob(j *job) {
 		return
 	}
 	if !j.atEnd || j.open > 0 {
-		j.c.due.push(entry{j.retry, j.id})
+		j.c.due.push(entry{s.soon(j.retry, s.clock()), j.id})
 		return
 	}
 	path := j.c.which.Kind().Path(j.id)
