@@ -1,7 +1,7 @@
 // Package tcpclient is tcpclient: it connects to a TCP port and becomes a
 // program, with the connection as descriptors 6 and 7.
 //
-//	resolve (resolve.go) -> connect (connect.go) -> ask who is there -> exec
+//	resolve, connect (connect.go) -> ask who is there (package ucspi) -> exec
 //
 // Spec: spec/ucspi.md section 3; what that leaves open as tcpclient of Debian's
 // ucspi-tcp-ipv6 0.88 does it.

@@ -108,13 +108,6 @@ func NoDelay(fd sys.FD) error {
 	return sys.NewError("setsockopt", "", unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 }
 
-// Abort makes the closing of the socket discard what was not sent and reset the
-// connection.
-func Abort(fd sys.FD) error {
-	l := unix.Linger{Onoff: 1}
-	return sys.NewError("setsockopt", "", unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &l))
-}
-
 // Steps that callers ask for.
 const (
 	opSocket = "socket"
