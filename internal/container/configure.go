@@ -81,9 +81,7 @@ func fromEnvironment(env prog.Env) (files []file, err error) {
 }
 
 // words cuts a value at blanks, tabs and LF.
-func words(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
-}
+func words(s string) []string { return address.Fields(s, " \t\n") }
 
 // prepare makes what is missing below the home.
 //

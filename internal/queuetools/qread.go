@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"goqmail/internal/address"
 	"goqmail/internal/conf"
 	"goqmail/internal/header"
 	"goqmail/internal/prog"
@@ -154,17 +155,8 @@ func (q *qread) say(parts ...string) {
 	}
 }
 
-// clean is s with every byte that is not printable ASCII as an underscore, so
-// that an address cannot send commands to the terminal.
-func clean(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c < 32 || c > 126 {
-			b[i] = '_'
-		}
-	}
-	return string(b)
-}
+// clean is an address as it is shown.
+func clean(s string) string { return string(address.Printable(s, '_')) }
 
 // Qstat is qmail-qstat: how many messages are in the queue, and how many of
 // them qmail-send has not looked at. Exit 0, or 111 with one line on

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"goqmail/internal/accounts"
+	"goqmail/internal/address"
 	"goqmail/internal/conf"
 	"goqmail/internal/control"
 	"goqmail/internal/prog"
@@ -257,11 +258,5 @@ func (s *showctl) say(parts ...string) {
 
 // safe says a string with ? for every byte that is not printable ASCII.
 func (s *showctl) safe(text string) {
-	b := []byte(text)
-	for i, c := range b {
-		if c < 32 || c > 126 {
-			b[i] = '?'
-		}
-	}
-	s.say(string(b))
+	s.say(string(address.Printable(text, '?')))
 }
