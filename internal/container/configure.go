@@ -13,9 +13,6 @@ import (
 	"goqmail/internal/tree"
 )
 
-// maxControl is the largest control file that is read, in bytes.
-const maxControl = 64 << 20
-
 // prefix begins the variables that say what is in control files.
 const prefix = "CONTROL_"
 

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"goqmail/internal/control"
 	"goqmail/internal/sys"
 	"goqmail/internal/tree"
 )
@@ -114,7 +115,7 @@ func (c *configuration) rulesFile(name string) string { return c.run + "/tcp." +
 func (c *configuration) compileRules() error {
 	for _, w := range c.wanted {
 		name := "tcp." + w.kind.rules
-		source, err := c.control.ReadFile(name, maxControl)
+		source, err := c.control.ReadFile(name, control.MaxFile)
 		if sys.IsNotExist(err) {
 			source, err = []byte(w.kind.otherwise), nil
 		}

@@ -258,11 +258,7 @@ func startProgram(p *prog.Process, c forwarddb.Command) (child.Process, error) {
 		return child.Start(cmd)
 	}
 	cmd.Path, cmd.Args = preline, append([]string{preline}, cmd.Args...)
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
-	proc, err := child.StartSearch(cmd, search)
+	proc, err := child.StartSearch(cmd, child.SearchPath(p.Env.List()))
 	if sys.IsNotExist(err) {
 		cmd.Path = p.Home + prelineAtHome
 		return child.Start(cmd)

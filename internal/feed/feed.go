@@ -50,13 +50,10 @@ func Run(p *prog.Process, command []string, first string, in io.Reader) (code in
 	if err != nil {
 		return 0, &Error{Pipe, err}
 	}
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
+	env := p.Env.List()
 	proc, err := child.StartSearch(&child.Cmd{
-		Path: command[0], Args: command, Env: p.Env.List(), Files: []sys.FD{r, p.FD(1), p.FD(2)},
-	}, search)
+		Path: command[0], Args: command, Env: env, Files: []sys.FD{r, p.FD(1), p.FD(2)},
+	}, child.SearchPath(env))
 	_ = r.Close() // a pipe's end that nothing was read from
 	if err != nil {
 		_ = w.Close() // nor written to

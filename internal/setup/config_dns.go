@@ -33,7 +33,7 @@ func config(p *prog.Process, args []string) int {
 	if len(args) != 0 {
 		return p.Die(exitUsage, me, ": usage: config")
 	}
-	d, err := control(p)
+	d, err := openControl(p)
 	if err != nil {
 		return fatal(p, me, "open", home(p)+"/control", err)
 	}

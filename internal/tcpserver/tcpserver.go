@@ -308,11 +308,7 @@ func (s *server) dispatch(c *client, d tcprules.Decision) {
 func (s *server) launch(cmd *child.Cmd, c *client) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	path, ok := s.p.Env.Get("PATH")
-	if !ok {
-		path = child.DefaultPath
-	}
-	p, err := s.start(cmd, path)
+	p, err := s.start(cmd, child.SearchPath(s.p.Env.List()))
 	if err != nil {
 		return err
 	}
