@@ -84,6 +84,9 @@ func Run(p *prog.Process) int {
 			name, args = args[0], args[1:]
 		}
 	}
+	if p.FD(0).WasClosed() { // no log is not an empty one
+		return p.Die(exitFailed, name, ": fatal: unable to read input: ", sys.ErrText(sys.ErrWasClosed))
+	}
 	r := &run{p: p, name: name, size: tallySize(), in: newLines(p.FD(0), reportLine), out: bufio.NewWriterSize(p.FD(1), bufferSize)}
 	if !found {
 		r.in = newLines(p.FD(0), logLine)
