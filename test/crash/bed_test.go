@@ -40,15 +40,7 @@ var fakes = testkit.Fakes{"killat": killat}
 
 func TestMain(m *testing.M) {
 	fakes.Play()
-	if err := testkit.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := installed.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	installed.Main(m)
 }
 
 // A bed is an installed suite in a world, with the user ann, and no daemons
