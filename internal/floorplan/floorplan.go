@@ -73,7 +73,7 @@ var Rooms = map[string]Room{
 	"dns":       {Service, "the suite's only resolver"},
 	"ident":     {Service, "asks who opened a connection (RFC 1413)"},
 	"feed":      {Service, "runs a command with lines before a message"},
-	"ucspi":     {Service, "names and ports for tcpserver and tcpclient"},
+	"ucspi":     {Service, "options, names and ports of tcpserver and tcpclient"},
 	"commands":  {Service, "command lines of network protocols"},
 	"spawn":     {Service, "the engine of both spawners"},
 	"auth":      {Service, "who may log in: users/passwords, /etc/shadow, password hashes"},

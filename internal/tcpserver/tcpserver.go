@@ -67,7 +67,7 @@ func Run(p *prog.Process) int {
 	term := sig.Notify(sig.TERM)
 	s, err := setUp(o, p)
 	if err != nil {
-		if o.verbosity == quiet {
+		if o.Verbosity == quiet {
 			return exitFailed
 		}
 		return p.Die(exitFailed, "tcpserver: fatal: ", err.Error())
@@ -173,7 +173,7 @@ func (s *server) run(term <-chan sig.Signal) int {
 // say writes lines on descriptor 2, in one write, if the verbosity asks for
 // them.
 func (s *server) say(level int, lines ...string) {
-	if s.verbosity >= level {
+	if s.Verbosity >= level {
 		s.p.Say(2, lines...)
 	}
 }
@@ -274,7 +274,7 @@ func (s *server) prepare(fd sys.FD) {
 	if !s.keepIPOpts {
 		_ = sock.DropOptions(fd)
 	}
-	if s.noDelay {
+	if s.NoDelay {
 		_ = sock.NoDelay(fd)
 	}
 	if s.banner != "" {

@@ -16,6 +16,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/sys/sock"
+	"goqmail/internal/ucspi"
 )
 
 // A bed is a server in this process, whose programs are not real: started gets
@@ -103,7 +104,7 @@ func newBed(t *testing.T, o options, z zone) *bed {
 	if o.limit == 0 {
 		o.limit = 40
 	}
-	o.localName, o.verbosity = "l", verbose
+	o.LocalName, o.Verbosity = "l", verbose
 	if len(o.argv) == 0 {
 		o.argv = []string{"prog"}
 	}
@@ -197,7 +198,7 @@ func (b *bed) wantLog(want string) {
 }
 
 func TestServe(t *testing.T) {
-	b := newBed(t, options{banner: "hi\r\n", noDelay: true}, testZone)
+	b := newBed(t, options{Options: ucspi.Options{NoDelay: true}, banner: "hi\r\n"}, testZone)
 	c := b.dial("127.0.0.2")
 	s := b.next()
 	if _, err := s.file.WriteString("from the program\n"); err != nil {
@@ -243,7 +244,7 @@ func TestRefused(t *testing.T) {
 // A panic while looking names up costs the name.
 func TestPanicInLookup(t *testing.T) {
 	z := zone{ptr: map[string]string{"127.0.0.2": "panic"}}
-	b := newBed(t, options{lookRemote: true}, z)
+	b := newBed(t, options{Options: ucspi.Options{LookRemote: true}}, z)
 	b.dial("127.0.0.2")
 	s := b.next()
 	if _, ok := prog.NewEnv(s.cmd.Env).Get("TCPREMOTEHOST"); ok {
@@ -285,7 +286,7 @@ func TestLimit(t *testing.T) {
 func TestSlowLookup(t *testing.T) {
 	for _, second := range []bool{false, true} {
 		z := zone{ptr: map[string]string{"127.0.0.2": "slow.test"}, hold: map[string]chan struct{}{"127.0.0.2": make(chan struct{})}}
-		b := newBed(t, options{lookRemote: true}, z)
+		b := newBed(t, options{Options: ucspi.Options{LookRemote: true}}, z)
 		b.dial("127.0.0.2")
 		until(t, "the slow connection", func() bool { return strings.HasSuffix(b.log.text(), "status: 1/40\n") })
 		b.dial("127.0.0.3")

@@ -1,7 +1,8 @@
-// Package ucspi is what tcpserver and tcpclient share: who is at both ends of a
-// connection, the numbers of named ports, the interfaces of link-local
-// addresses. It opens no connection but to resolvers and ident servers. The
-// variables by which programs learn of it are package tcpenv's.
+// Package ucspi is what tcpserver and tcpclient share, and rblsmtpd a little of
+// it: options, who is at both ends of a connection, the numbers of named ports,
+// the interfaces of link-local addresses. It opens no connection but to resolvers
+// and ident servers. The variables by which programs learn of it are package
+// tcpenv's.
 // Spec: spec/ucspi.md sections 1 and 3.
 package ucspi
 

@@ -171,3 +171,26 @@ func FuzzService(f *testing.F) {
 		}
 	})
 }
+
+// TestOptions: what options with and without a value do; others are left alone.
+func TestOptions(t *testing.T) {
+	o := Defaults()
+	for _, c := range []byte("46HRDv") {
+		if !o.Flag(c) {
+			t.Errorf("Flag(%c) = false", c)
+		}
+	}
+	if !o.Value('l', "name") || !o.Value('I', "lo") || o.Flag('x') || o.Flag('l') || o.Value('t', "3") || o.Value('4', "") {
+		t.Error("an option is taken for another")
+	}
+	want := Options{Verbosity: Verbose, LocalName: "name", IdentLimit: 26 * time.Second, NoDelay: true, Only4: true, As6: true, NetIf: "lo"}
+	if o != want {
+		t.Errorf("options = %+v, want %+v", o, want)
+	}
+	for _, c := range []byte("hrdQ") {
+		o.Flag(c)
+	}
+	if !o.LookRemote || !o.AskIdent || o.NoDelay || o.Verbosity != Warnings || !o.Flag('q') || o.Verbosity != Quiet {
+		t.Errorf("options undone = %+v", o)
+	}
+}
