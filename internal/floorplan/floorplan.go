@@ -26,6 +26,7 @@ type Room struct {
 var Rooms = map[string]Room{
 	"testkit":           {Tests, "temp queues, fake programs, private namespaces"},
 	"testkit/progtest":  {Tests, "runs a program inside the test process"},
+	"testkit/dnstest":   {Tests, "a resolver in memory"},
 	"testkit/queuetest": {Tests, "the queue program in memory"},
 	"floorplan":         {Tests, "this plan"},
 

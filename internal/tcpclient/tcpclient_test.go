@@ -43,7 +43,9 @@ func TestParseOptions(t *testing.T) {
 		{"-HhRrDdvQ h 25 prog", def},
 		{"h 25 prog -v", with(func(o *options) { o.argv = []string{"prog", "-v"} })},
 		{"-RHl0 -- h 25 prog", with(func(o *options) { o.AskIdent, o.LookRemote, o.LookLocal, o.LocalName = false, false, false, "0" })},
-		{"-46Dq -I lo h 25 prog", with(func(o *options) { o.Only4, o.As6, o.NoDelay, o.Verbosity, o.NetIf = true, true, true, ucspi.Quiet, "lo" })},
+		{"-46Dq -I lo h 25 prog", with(func(o *options) {
+			o.Only4, o.As6, o.NoDelay, o.Verbosity, o.NetIf = true, true, true, ucspi.Quiet, "lo"
+		})},
 		{"-v -T3+40x -t 7 h 25 prog", with(func(o *options) {
 			o.Verbosity, o.limits, o.IdentLimit = verbose, [2]time.Duration{3 * time.Second, 40 * time.Second}, 7*time.Second
 		})},
