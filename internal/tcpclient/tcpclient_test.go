@@ -252,7 +252,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	cmd := exec.Command(self, "-DRHl0", "127.0.0.1", port, "./no such") // in a PATH, what cannot be searched would count
-	out, _ := cmd.CombinedOutput() // the exit code is looked at
+	out, _ := cmd.CombinedOutput()                                      // the exit code is looked at
 	if want := "tcpclient: fatal: unable to run ./no such: file does not exist\n"; string(out) != want || cmd.ProcessState.ExitCode() != 111 {
 		t.Errorf("no such program: %q, exit %d", out, cmd.ProcessState.ExitCode())
 	}
