@@ -218,25 +218,21 @@ func TestTables(t *testing.T) {
 	tables := []struct {
 		program, source, table string
 		old, new               string
+		args                   []string // then the source is on descriptor 0
 	}{
-		{"qmail-newu", "users/assign", "users/cdb", "=old:alias:7790:2108:/var/qmail/alias:::\n.\n", "=new:alias:7790:2108:/var/qmail/alias:::\n.\n"},
-		{"qmail-newmrh", "control/morercpthosts", "control/morercpthosts.cdb", "old.test\n", "new.test\n"},
-		{"newaliases", "", "", "old: ann\n", "new: ann\n"},
+		{"qmail-newu", home + "/users/assign", home + "/users/cdb",
+			"=old:alias:7790:2108:/var/qmail/alias:::\n.\n", "=new:alias:7790:2108:/var/qmail/alias:::\n.\n", nil},
+		{"qmail-newmrh", home + "/control/morercpthosts", home + "/control/morercpthosts.cdb", "old.test\n", "new.test\n", nil},
+		{"newaliases", "/etc/aliases", "/etc/aliases.cdb", "old: ann\n", "new: ann\n", nil},
+		{"tcprules", "/tmp/rules", "/etc/rules.cdb", "10.:allow\n", "10.:deny\n", []string{"/etc/rules.cdb", "/etc/rules.tmp"}},
 	}
 	onBed(t, func(b *bed) {
 		for _, tt := range tables {
-			source, table := home+"/"+tt.source, home+"/"+tt.table
-			if tt.source == "" {
-				source, table = "/etc/aliases", "/etc/aliases.cdb"
-			}
-			program := home + "/bin/" + tt.program
-			if _, err := os.Stat(program); err != nil {
-				b.Errorf("%s is not installed", tt.program)
-				continue
-			}
-			set := func(text string) { b.must(os.WriteFile(source, []byte(text), 0o644)) }
+			table := tt.table
+			command := append([]string{home + "/bin/" + tt.program}, tt.args...)
+			set := func(text string) { b.must(os.WriteFile(tt.source, []byte(text), 0o644)) }
 			build := func() string {
-				if code, out := b.run("", "", program); code != 0 {
+				if code, out := b.run(b.read(tt.source), "", command...); code != 0 {
 					b.Fatalf("%s: exit %d, %q", tt.program, code, short(out))
 				}
 				return b.read(table)
@@ -250,7 +246,7 @@ func TestTables(t *testing.T) {
 			}
 			set(tt.new)
 			try := func(p point) {
-				code, out := b.run("", "", b.traced(p, program)...)
+				code, out := b.run(tt.new, "", b.traced(p, command...)...)
 				got := b.read(table)
 				switch {
 				case got != before && got != after:

@@ -261,3 +261,22 @@ func TestFlushFails(t *testing.T) {
 		}
 	}, needTracer)
 }
+
+// The same for each flush that the daemons wait for.
+func TestFlushFailsRunning(t *testing.T) {
+	onBed(t, func(b *bed) {
+		for _, exe := range []string{"qmail-send", "qmail-clean"} {
+			b.disturb(point{exe: exe})
+			list, _ := b.counted()
+			flushes := 0
+			for _, p := range pointsOf(exe, list) {
+				if strings.HasPrefix(p.call, "fsync ") {
+					flushes++
+					p.action, p.errno = "fail", syscall.EIO
+					b.disturb(p)
+				}
+			}
+			b.Logf("%s: %d flushes failed", exe, flushes)
+		}
+	}, needTracer)
+}
