@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"goqmail/internal/cdb"
@@ -65,6 +66,7 @@ func TestFailures(t *testing.T) {
 		step  string // the first that fails
 	}{
 		{"tmp cannot be made", func(path string) { testkit.Occupied(t, path+"/tmp") }, "create"},
+		{"tmp is a FIFO", func(path string) { testkit.Must(t, syscall.Mkfifo(path+"/tmp", 0o600)) }, "create"},
 		{"disk full", func(path string) { testkit.Full(t, path+"/tmp") }, "finish"},
 		{"name is a directory", func(path string) {
 			testkit.Must(t, os.Remove(path+"/name"))
