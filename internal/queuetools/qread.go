@@ -52,7 +52,7 @@ func Qread(p *prog.Process) int {
 		}
 	}
 	_ = q.out.Flush() // there is nobody else to tell
-	return 0
+	return exitOK
 }
 
 // list is the message numbers in a directory, in order.
@@ -175,7 +175,7 @@ func Qstat(p *prog.Process) int {
 	}
 	p.Say(1, "messages in queue: ", strconv.Itoa(counts[0]),
 		"\nmessages in queue but not yet preprocessed: ", strconv.Itoa(counts[1]), "\n")
-	return 0
+	return exitOK
 }
 
 // countFiles is the number of regular files below a directory, at any depth.

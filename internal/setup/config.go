@@ -66,7 +66,7 @@ func configFast(p *prog.Process, args []string) int {
 	}
 	p.Say(1, "Now qmail will refuse to accept SMTP messages except to ", fqdn, ".\n",
 		"Make sure to change rcpthosts if you add hosts to locals or virtualdomains!\n")
-	return 0
+	return exitOK
 }
 
 // configure writes the first configuration of a machine, for a start at once:
@@ -98,5 +98,5 @@ func configure(p *prog.Process, args []string) int {
 	if err != nil {
 		return p.Die(exitFatal, me, ": fatal: ", err.Error())
 	}
-	return 0
+	return exitOK
 }

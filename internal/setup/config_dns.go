@@ -49,7 +49,7 @@ func config(p *prog.Process, args []string) int {
 	if err := n.configure(p, d); err != nil {
 		return p.Die(exitFatal, me, ": fatal: ", err.Error())
 	}
-	return 0
+	return exitOK
 }
 
 // searchList reads the last "search" or "domain" line of resolv.conf.

@@ -57,7 +57,7 @@ func instpackage(p *prog.Process, args []string) int {
 	if err := in.run(part); err != nil {
 		return p.Die(exitFatal, instfiles, ": fatal: ", err.Error())
 	}
-	return 0
+	return exitOK
 }
 
 // parsePart reads instpackage's arguments.
@@ -86,7 +86,7 @@ func (in *installer) open() (err error) {
 
 func (in *installer) run(part part) error {
 	if part != queueOnly {
-		if err := makePath(in.Root); err != nil {
+		if err := tree.MakePath(in.Root); err != nil {
 			return tree.Step("mkdir", in.Root, err)
 		}
 	}

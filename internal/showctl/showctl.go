@@ -19,9 +19,11 @@ import (
 	"goqmail/internal/sys"
 )
 
-// exitFail: an account of the suite, or the directory of control files, cannot
-// be read. What is wrong with single files is said in the output.
-const exitFail = 111
+// Exit codes. What is wrong with single files is said in the output.
+const (
+	exitOK   = 0
+	exitFail = 111 // an account of the suite, or the directory of control files, cannot be read
+)
 
 // showctl is one run of the program.
 type showctl struct {
@@ -64,7 +66,7 @@ func (s *showctl) files(path string) int {
 		return exitFail
 	}
 	s.others(names)
-	return 0
+	return exitOK
 }
 
 // header tells how the suite was built and who its accounts are.

@@ -28,6 +28,7 @@ import (
 // Exit codes; the last two, times 256, also stand in the log for connections
 // that got no program.
 const (
+	exitOK     = 0 // after SIGTERM
 	exitUsage  = 100
 	exitDenied = 100
 	exitFailed = 111
@@ -167,7 +168,7 @@ func (s *server) run(term <-chan sig.Signal) int {
 		case <-s.idle:
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // say writes lines on descriptor 2, in one write, if the verbosity asks for
