@@ -22,7 +22,7 @@ func home(t *testing.T, files map[string]string) string {
 		testkit.Must(t, os.Mkdir(filepath.Join(dir, d), 0o755))
 	}
 	for name, content := range files {
-		testkit.Must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+		testkit.Write(t, filepath.Join(dir, name), content)
 	}
 	return dir
 }
@@ -64,13 +64,13 @@ func TestNewuFailures(t *testing.T) {
 			testkit.Must(t, os.Mkdir(h+"/users/assign", 0o755))
 		}, "unable to read users/assign"},
 		{"bad line", func(t *testing.T, h string) {
-			testkit.Must(t, os.WriteFile(h+"/users/assign", []byte("=joe:j:1:2:/h:::\nx\n.\n"), 0o644))
+			testkit.Write(t, h+"/users/assign", "=joe:j:1:2:/h:::\nx\n.\n")
 		}, "bad format in users/assign"},
 		{"cdb.tmp cannot be made", func(t *testing.T, h string) { testkit.Occupied(t, h+"/users/cdb.tmp") }, "unable to open users/cdb.tmp"},
 		{"disk full at the end", func(t *testing.T, h string) { testkit.Full(t, h+"/users/cdb.tmp") }, "unable to write users/cdb.tmp"},
 		{"disk full on the way", func(t *testing.T, h string) {
 			testkit.Full(t, h+"/users/cdb.tmp")
-			testkit.Must(t, os.WriteFile(h+"/users/assign", []byte(large), 0o644))
+			testkit.Write(t, h+"/users/assign", large)
 		}, "unable to write users/cdb.tmp"},
 		{"rename", func(t *testing.T, h string) {
 			testkit.Must(t, os.Remove(h+"/users/cdb"))
@@ -114,7 +114,7 @@ func TestNewmrh(t *testing.T) {
 			"unable to write to control/morercpthosts.tmp: out of disk space"},
 		{"full on the way", func(t *testing.T, h string) {
 			testkit.Full(t, h+"/control/morercpthosts.tmp")
-			testkit.Must(t, os.WriteFile(h+"/control/morercpthosts", []byte(strings.Repeat("a.host\n", 1000)), 0o644))
+			testkit.Write(t, h+"/control/morercpthosts", strings.Repeat("a.host\n", 1000))
 		}, "unable to write to control/morercpthosts.tmp: out of disk space"},
 		{"rename", func(t *testing.T, h string) { testkit.Occupied(t, h+"/control/morercpthosts.cdb") },
 			"unable to move control/morercpthosts.tmp to control/morercpthosts.cdb: is a directory"},
@@ -184,7 +184,7 @@ func TestTcprulescheck(t *testing.T) {
 	if r := call(t, Tcprules, "", "1.2.:allow,A=\"b\",B=\"x y\"\n=h:deny\n", "tcprules", name, h+"/t"); r.Code != 0 {
 		t.Fatalf("%+v", r)
 	}
-	testkit.Must(t, os.WriteFile(h+"/junk", []byte("junk"), 0o644))
+	testkit.Write(t, h+"/junk", "junk")
 	for _, tt := range []struct {
 		env  []string
 		args []string

@@ -16,7 +16,7 @@ import (
 func here(t *testing.T) (*sys.Dir, string) {
 	t.Helper()
 	path := t.TempDir()
-	testkit.Must(t, os.WriteFile(filepath.Join(path, "name"), []byte("old"), 0o644))
+	testkit.Write(t, filepath.Join(path, "name"), "old")
 	dir, err := sys.OpenDir(path)
 	testkit.Must(t, err)
 	t.Cleanup(func() { _ = dir.Close() })

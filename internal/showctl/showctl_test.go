@@ -26,7 +26,7 @@ func newHome(t *testing.T, files map[string]string) string {
 		if content == "DIR" {
 			testkit.Must(t, os.Mkdir(path, 0o755))
 		} else {
-			testkit.Must(t, os.WriteFile(path, []byte(content), 0o644))
+			testkit.Write(t, path, content)
 		}
 	}
 	return home
@@ -120,7 +120,7 @@ func TestCompiled(t *testing.T) {
 		for name, mtime := range map[string]int64{"morercpthosts": tt.text, "morercpthosts.cdb": tt.cdb} {
 			if mtime != 0 {
 				path := filepath.Join(home, "control", name)
-				testkit.Must(t, os.WriteFile(path, []byte("a\n"), 0o644))
+				testkit.Write(t, path, "a\n")
 				testkit.Must(t, os.Chtimes(path, time.Unix(mtime, 0), time.Unix(mtime, 0)))
 			}
 		}
