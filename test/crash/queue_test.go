@@ -215,7 +215,7 @@ func drained(limit time.Duration) bool {
 		left := false
 		byNumber, _ := scan()
 		for _, files := range byNumber {
-			left = left || files["todo"] != "" || files["info"] != ""
+			left = left || files["mess"] != "" && (files["todo"] != "" || files["info"] != "")
 		}
 		if !left {
 			return true
