@@ -61,8 +61,8 @@ func tools() map[string]tool {
 	return t
 }
 
-// Names are the names that the program has besides matchup, sorted.
-func Names() []string {
+// names are the names that the program has besides matchup, sorted.
+func names() []string {
 	var out []string
 	for name := range tools() {
 		out = append(out, name)
@@ -79,7 +79,7 @@ func Run(p *prog.Process) int {
 		name = matchupName
 		if len(args) > 0 {
 			if t, found = tools()[args[0]]; !found {
-				return p.Die(exitUsage, "matchup: usage: matchup [ ", strings.Join(Names(), " | "), " ]")
+				return p.Die(exitUsage, "matchup: usage: matchup [ ", strings.Join(names(), " | "), " ]")
 			}
 			name, args = args[0], args[1:]
 		}

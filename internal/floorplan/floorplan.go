@@ -123,7 +123,7 @@ var Rooms = map[string]Room{
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
 	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid", "checkpassword"},
-	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "fastforward", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "container", "checkpassword", "tcpclient", "rblsmtpd", "ucspitools"},
+	"sys/child": {"sys/creds", "qq", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "mailtools", "feed", "fastforward", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "container", "checkpassword", "tcpclient", "rblsmtpd", "ucspitools"},
 	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup", "ucspi", "tcpclient"},
 }
 
@@ -142,7 +142,7 @@ var Linked = map[string][]string{
 
 // Light are the binaries that run once for each message or delivery and so link
 // none of Heavy; qmail-remote may link what a network client needs.
-var Light = []string{"qmail-queue", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-remote", "qmail-inject", "sendmail", "fastforward"}
+var Light = []string{"qmail-queue", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-remote", "qmail-inject", "sendmail", "forward", "fastforward", "dot-forward"}
 
 // Heavy are the packages that cost start-up time.
 var Heavy = []string{"net", "crypto/tls", "net/http", "crypto/rand", "os/user", "os/exec", "encoding/json", "regexp", "text/template", "log"}

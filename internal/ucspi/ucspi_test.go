@@ -32,8 +32,8 @@ func TestNameOf(t *testing.T) {
 		{"192.0.2.5", false, tcpenv.Text{}},
 	}
 	for _, tt := range tests {
-		if got := NameOf(testZone, netip.MustParseAddr(tt.ip), tt.paranoid); got != tt.want {
-			t.Errorf("NameOf(%s, paranoid %v) = %+v, want %+v", tt.ip, tt.paranoid, got, tt.want)
+		if got := nameOf(testZone, netip.MustParseAddr(tt.ip), tt.paranoid); got != tt.want {
+			t.Errorf("nameOf(%s, paranoid %v) = %+v, want %+v", tt.ip, tt.paranoid, got, tt.want)
 		}
 	}
 }

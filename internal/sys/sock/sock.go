@@ -1,4 +1,5 @@
-// Package sock opens sockets: one of the keys of the suite (STYLE section 2).
+// Package sock opens sockets: one of the keys of the suite
+// (docs/ARCHITECTURE.md).
 // It connects and listens by TCP, exchanges datagrams, and tells the addresses
 // of this host, of IPv4 and IPv6 alike.
 //

@@ -12,14 +12,14 @@ import (
 	"goqmail/internal/testkit"
 )
 
-// ServerPath is PATH of a server that is tested.
-const ServerPath = "PATH=/bin:/usr/bin"
+// serverPath is PATH of a server that is tested.
+const serverPath = "PATH=/bin:/usr/bin"
 
 // Serve runs a server on what a client says, with PATH and env as environment, and
 // returns what it answers and its exit code.
 func Serve(t testing.TB, run func(*prog.Process) int, home string, now int64, in string, env ...string) (out string, code int) {
 	t.Helper()
-	r := Run(t, run, Call{Home: home, Args: []string{""}, Env: append(env, ServerPath), Stdin: in, Now: now})
+	r := Run(t, run, Call{Home: home, Args: []string{""}, Env: append(env, serverPath), Stdin: in, Now: now})
 	return r.Out, r.Code
 }
 
@@ -28,7 +28,7 @@ func Serve(t testing.TB, run func(*prog.Process) int, home string, now int64, in
 func ExitsExpired(t testing.TB, home string) {
 	t.Helper()
 	c := exec.Command(testkit.Fake(t, home+"/bin/expired", "expired"))
-	c.Env = []string{"HOME=" + home, ServerPath}
+	c.Env = []string{"HOME=" + home, serverPath}
 	if err := c.Run(); fmt.Sprint(err) != "exit status 111" {
 		t.Errorf("after its lifetime: %v", err)
 	}
