@@ -20,7 +20,7 @@ const (
 	Pipe  Stage = iota + 1 // no pipe was to be had
 	Start                  // the command could not be started
 	Input                  // the message could not be read to its end; the command was ended
-	Wait                   // the command's end could not be learnt
+	Wait                   // the command's end could not be learned of
 	Crash                  // a signal ended the command
 )
 

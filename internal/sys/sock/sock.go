@@ -1,7 +1,6 @@
 // Package sock opens sockets: one of the keys of the suite
-// (docs/ARCHITECTURE.md).
-// It connects and listens by TCP, exchanges datagrams, and tells the addresses
-// of this host, of IPv4 and IPv6 alike.
+// (docs/ARCHITECTURE.md). It connects and listens by TCP, exchanges datagrams,
+// and tells the addresses of this host, of IPv4 and IPv6 alike.
 //
 // It speaks to the kernel directly and not through package net, whose linking
 // and poller a program that runs once for each message would pay for. The
