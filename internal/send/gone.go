@@ -20,8 +20,9 @@ import (
 //	    a crash here: found again at the start, as info/N goes last
 //	E3: nothing
 //
-// It is only for the time before todo/ is looked at: later the number may be
-// used for a new message, and info/N be its own.
+// The number may be used for a new message by now. The caller sees to it that
+// nobody preprocesses that meanwhile, which would make an info/N of its own; and
+// where there is a todo/N the message is not the caller's.
 func (s *server) forgotten(id queue.ID) bool {
 	st, err := s.queue.Stat(queue.Info.Path(id))
 	if err != nil {
@@ -29,7 +30,7 @@ func (s *server) forgotten(id queue.ID) bool {
 	}
 	for _, k := range [...]queue.Kind{queue.Mess, queue.Todo} {
 		if ok, err := s.exists(k.Path(id)); ok || err != nil {
-			return false // err: it cannot be known, and shows again
+			return ok && k == queue.Todo // err: it cannot be known, and shows again
 		}
 	}
 	s.log.notice(sendlog.MessGone, queue.Mess.Path(id))
