@@ -74,6 +74,9 @@ test: it ## as a user: what needs no root; as root: all, in private namespaces
 e2e: it ## tests of the installed tree (root)
 	@sh scripts/test e2e
 
+crash: it ## loss of power, kills, failing calls, clock jumps (root); CRASHTIME=seconds for longer
+	@sh scripts/test crash
+
 race: ## unit tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
 
@@ -104,4 +107,4 @@ help: ## this list
 
 FORCE:
 .PHONY: it man setup instpackage instchown check uninstall setup-nullclient sendmail-links sendmail-unlinks \
-	quickstart start stop restart test e2e race fuzz lint bench bench-exec dist deb clean help FORCE
+	quickstart start stop restart test e2e crash race fuzz lint bench bench-exec dist deb clean help FORCE

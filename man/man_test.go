@@ -342,10 +342,6 @@ func stringConstants(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-// notYet are control files that qmail-showctl explains although no program
-// described here reads them.
-var notYet = []string{"spawnlimit"}
-
 // TestControlFiles holds qmail-control(5) against the table that qmail-showctl
 // prints: each file has a row with its default.
 func TestControlFiles(t *testing.T) {
@@ -357,7 +353,6 @@ func TestControlFiles(t *testing.T) {
 		_, row, ok := strings.Cut(string(b), "\n.It Pa "+f.Name+" Ta ")
 		row, _, _ = strings.Cut(row, "\n")
 		switch {
-		case slices.Contains(notYet, f.Name):
 		case f.Name == "tcp.smtp": // explained with its cdb file
 		case !ok:
 			t.Errorf("qmail-control.5 has no row for %s", f.Name)

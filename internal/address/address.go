@@ -1,8 +1,10 @@
 // Package address handles mailbox strings as bytes: the last @, ASCII case,
-// quoting, VERP, domain suffixes, address literals. It knows nothing of
-// Unicode: mail is bytes. Spec: spec/local.md section 2, spec/send.md
+// quoting, VERP, domain suffixes, address literals, what can be shown. It knows
+// nothing of Unicode: mail is bytes. Spec: spec/local.md section 2, spec/send.md
 // sections 4 and 9, spec/remote.md sections 3 and 5.
 package address
+
+import "strings"
 
 // Lower is s with the bytes A to Z in lower case; all others stay.
 func Lower(s string) string {
@@ -42,6 +44,34 @@ func EqualFold(a, b string) bool {
 // HasPrefixFold tells whether s begins with prefix, ASCII case aside.
 func HasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && EqualFold(s[:len(prefix)], prefix)
+}
+
+// Printable is s with by in the place of every byte that a terminal might obey
+// or that is not ASCII: what a stranger chose can be shown.
+func Printable[T string | []byte](s T, by byte) []byte {
+	b := []byte(s)
+	for i, c := range b {
+		if c < 32 || c > 126 {
+			b[i] = by
+		}
+	}
+	return b
+}
+
+// Fields cuts s at runs of the bytes in blanks.
+func Fields(s, blanks string) []string {
+	var out []string
+	start := -1
+	for i := 0; i <= len(s); i++ {
+		blank := i == len(s) || strings.IndexByte(blanks, s[i]) >= 0
+		if !blank && start < 0 {
+			start = i
+		}
+		if blank && start >= 0 {
+			out, start = append(out, s[start:i]), -1
+		}
+	}
+	return out
 }
 
 // LastIndex is the position of the last c in s, or -1.

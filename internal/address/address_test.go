@@ -58,6 +58,22 @@ func TestCase(t *testing.T) {
 	}
 }
 
+func TestPrintable(t *testing.T) {
+	if got := string(Printable("a\x1b[2J\x9b\xc3\xa9\x7f ~\n", '/')); got != "a/[2J////"+" ~/" {
+		t.Errorf("Printable = %q", got)
+	}
+}
+
+func TestFields(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"", ""}, {" ", ""}, {"a", "a"}, {"\ta b \t c", "a|b|c"}, {"a\u0085b\xa0 c\v", "a\u0085b\xa0|c\v"},
+	} {
+		if got := strings.Join(Fields(tt.in, " \t"), "|"); got != tt.want {
+			t.Errorf("Fields(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
 func TestSuffixes(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"a.b.c", "a.b.c .b.c .c"}, {"a", "a"}, {"", ""}, {".a", ".a"}, {"a.", "a. ."}, {"a..b", "a..b ..b .b"},

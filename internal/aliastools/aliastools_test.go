@@ -9,48 +9,18 @@ import (
 	"syscall"
 	"testing"
 
-	"goqmail/internal/cdb"
 	"goqmail/internal/prog"
 	"goqmail/internal/testkit"
 	"goqmail/internal/testkit/progtest"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return "(absent)"
-	}
-	must(t, err)
-	return string(b)
-}
-
-// records lists the records of a cdb file, "key=data".
-func records(t *testing.T, path string) string {
-	t.Helper()
-	s := cdb.NewScanner(strings.NewReader(read(t, path)))
-	var out []string
-	for s.Next() {
-		out = append(out, string(s.Key())+"="+string(s.Value()))
-	}
-	must(t, s.Err())
-	return strings.Join(out, " ")
-}
-
 // home makes a home with the control files.
 func home(t *testing.T, controls map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
-	must(t, os.Mkdir(dir+"/control", 0o755))
+	testkit.Must(t, os.Mkdir(dir+"/control", 0o755))
 	for name, content := range controls {
-		must(t, os.WriteFile(dir+"/control/"+name, []byte(content), 0o644))
+		testkit.Write(t, dir+"/control/"+name, content)
 	}
 	return dir
 }
@@ -71,24 +41,24 @@ func call(t *testing.T, run func(*prog.Process) int, home, stdin string, args ..
 func mode(t *testing.T, path string) os.FileMode {
 	t.Helper()
 	st, err := os.Stat(path)
-	must(t, err)
+	testkit.Must(t, err)
 	return st.Mode()
 }
 
 func TestNewaliases(t *testing.T) {
 	h, etc := home(t, controls), t.TempDir()
 	table := etc + "/aliases"
-	must(t, os.WriteFile(table, []byte("list: a@b, :include:/l\nowner-list: \"|p\", x\n"), 0o644))
-	must(t, os.WriteFile(table+".tmp", []byte(strings.Repeat("x", 9999)), 0o600)) // of a crash
+	testkit.Write(t, table, "list: a@b, :include:/l\nowner-list: \"|p\", x\n")
+	testkit.Must(t, os.WriteFile(table+".tmp", []byte(strings.Repeat("x", 9999)), 0o600)) // of a crash
 	if r := call(t, newaliasesAt(table), h, "", "newaliases", "ignored"); r != (progtest.Result{}) {
 		t.Errorf("%+v", r)
 	}
 	want := ":list@=/l.bin\x00&a@b.dd.example\x00 ?list@=owner-list@dh.example :owner-list@=!p\x00&x@dh.example\x00"
-	if got := records(t, table+".cdb"); got != want {
+	if got := testkit.Records(t, table+".cdb"); got != want {
 		t.Errorf("records %q, want %q", got, want)
 	}
-	if m := mode(t, table+".cdb"); m != 0o644 || read(t, table+".tmp") != "(absent)" {
-		t.Errorf("mode %v, tmp %q", m, read(t, table+".tmp"))
+	if m := mode(t, table+".cdb"); m != 0o644 || testkit.Content(t, table+".tmp") != testkit.Absent {
+		t.Errorf("mode %v, tmp %q", m, testkit.Content(t, table+".tmp"))
 	}
 }
 
@@ -110,13 +80,22 @@ func TestHosts(t *testing.T) {
 	for _, tt := range tests {
 		h := home(t, tt.controls)
 		list := filepath.Join(t.TempDir(), "list")
-		must(t, os.WriteFile(list, []byte("a b@c d@e+\n"), 0o644))
+		testkit.Write(t, list, "a b@c d@e+\n")
 		r := progtest.Run(t, Newinclude, progtest.Call{Home: h, Env: tt.env, Args: []string{"newinclude", list}})
-		got := strings.ReplaceAll(strings.TrimSuffix(read(t, list+".bin"), "\x00"), "\x00", " ")
+		got := strings.ReplaceAll(strings.TrimSuffix(testkit.Content(t, list+".bin"), "\x00"), "\x00", " ")
 		if r != (progtest.Result{}) || got != tt.want {
 			t.Errorf("%s: %+v, %q, want %q", tt.name, r, got, tt.want)
 		}
 	}
+}
+
+// compilers are the two that read a named source.
+var compilers = []struct {
+	name, suffix string
+	run          func(path string) func(*prog.Process) int
+}{
+	{"newaliases", ".cdb", newaliasesAt},
+	{"newinclude", ".bin", func(string) func(*prog.Process) int { return Newinclude }},
 }
 
 // TestSourceFailures: each failing call of the two that read a named source has
@@ -128,70 +107,68 @@ func TestSourceFailures(t *testing.T) {
 		text  string // HOME and FILE stand for theirs
 		code  int
 	}{
-		{"home", func(h, _ string) { must(t, os.RemoveAll(h)) }, "unable to chdir to HOME: file does not exist", 111},
-		{"controls", func(h, _ string) { must(t, os.RemoveAll(h+"/control")) }, "unable to read controls: file does not exist", 111},
+		{"home", func(h, _ string) { testkit.Must(t, os.RemoveAll(h)) }, "unable to chdir to HOME: file does not exist", 111},
+		{"controls", func(h, _ string) { testkit.Must(t, os.RemoveAll(h+"/control")) }, "unable to read controls: file does not exist", 111},
 		{"control is a directory", func(h, _ string) {
-			must(t, os.Remove(h+"/control/me"))
-			must(t, os.Mkdir(h+"/control/me", 0o755))
+			testkit.Must(t, os.Remove(h+"/control/me"))
+			testkit.Must(t, os.Mkdir(h+"/control/me", 0o755))
 		}, "unable to read controls: is a directory", 111},
 		{"plusdomain is a directory", func(h, _ string) {
-			must(t, os.Remove(h+"/control/plusdomain"))
-			must(t, os.Mkdir(h+"/control/plusdomain", 0o755))
+			testkit.Must(t, os.Remove(h+"/control/plusdomain"))
+			testkit.Must(t, os.Mkdir(h+"/control/plusdomain", 0o755))
 		}, "unable to read controls: is a directory", 111},
 		{"control is no host", func(h, _ string) {
-			must(t, os.WriteFile(h+"/control/plusdomain", []byte("a\"b"), 0o644))
+			testkit.Write(t, h+"/control/plusdomain", "a\"b")
 		}, "bad host name in control file: .a\"b", 111},
-		{"absent", func(_, f string) { must(t, os.Remove(f)) }, "unable to read FILE: file does not exist", 111},
+		{"absent", func(_, f string) { testkit.Must(t, os.Remove(f)) }, "unable to read FILE: file does not exist", 111},
 		{"directory", func(_, f string) {
-			must(t, os.Remove(f))
-			must(t, os.Mkdir(f, 0o755))
+			testkit.Must(t, os.Remove(f))
+			testkit.Must(t, os.Mkdir(f, 0o755))
 		}, "unable to read FILE: is a directory", 111},
 		{"FIFO", func(_, f string) {
-			must(t, os.Remove(f))
-			must(t, syscall.Mkfifo(f, 0o644))
+			testkit.Must(t, os.Remove(f))
+			testkit.Must(t, syscall.Mkfifo(f, 0o644))
 		}, "unable to read FILE: not a file", 111},
-		{"bad line", func(_, f string) { must(t, os.WriteFile(f, []byte("a: b\n(\n"), 0o644)) }, "unable to parse this line: (\n", 111},
+		{"bad line", func(_, f string) { testkit.Write(t, f, "a: b\n(\n") }, "unable to parse this line: (\n", 111},
 		{"disk full", func(_, f string) { testkit.Full(t, f+".tmp") }, "unable to write to FILE.tmp: out of disk space", 111},
 	}
-	programs := []struct {
-		name, suffix string
-		run          func(path string) func(*prog.Process) int
-	}{
-		{"newaliases", ".cdb", newaliasesAt},
-		{"newinclude", ".bin", func(string) func(*prog.Process) int { return Newinclude }},
-	}
-	for _, pr := range programs {
+	for _, pr := range compilers {
 		for _, tt := range tests {
 			h, file := home(t, controls), filepath.Join(t.TempDir(), "file")
-			must(t, os.WriteFile(file, []byte("a: b\n"), 0o644))
-			must(t, os.WriteFile(file+pr.suffix, []byte("old"), 0o644))
+			testkit.Write(t, file, "a: b\n")
+			testkit.Write(t, file+pr.suffix, "old")
 			tt.spoil(h, file)
 			r := call(t, pr.run(file), h, "", pr.name, file)
 			want := pr.name + ": fatal: " + strings.NewReplacer("HOME", h, "FILE", file).Replace(tt.text) + "\n"
 			if r.Code != tt.code || r.Out != "" || r.Err != want {
 				t.Errorf("%s, %s: %+v, want %d, %q", pr.name, tt.name, r, tt.code, want)
 			}
-			if got := read(t, file+pr.suffix); got != "old" {
+			if got := testkit.Content(t, file+pr.suffix); got != "old" {
 				t.Errorf("%s, %s: the old file is %q", pr.name, tt.name, got)
 			}
 		}
-		// Those that differ between the two.
+	}
+}
+
+// Failures whose texts differ between the two.
+func TestCompilersDiffer(t *testing.T) {
+	for _, pr := range compilers {
 		h, file := home(t, controls), filepath.Join(t.TempDir(), "file")
-		must(t, os.WriteFile(file, []byte("a: b\n"), 0o644))
+		testkit.Write(t, file, "a: b\n")
 		testkit.Occupied(t, file+pr.suffix)
 		r := call(t, pr.run(file), h, "", pr.name, file)
 		if want := pr.name + ": fatal: unable to move " + file + ".tmp to " + file + pr.suffix + ": is a directory\n"; r.Code != 111 || r.Err != want {
 			t.Errorf("%s: %+v, want %q", pr.name, r, want)
 		}
-		must(t, os.Remove(file+".tmp"))
+		testkit.Must(t, os.Remove(file+".tmp"))
 		testkit.Occupied(t, file+".tmp")
 		what := map[string]string{"newaliases": "create ", "newinclude": "write to "}[pr.name]
 		r = call(t, pr.run(file), h, "", pr.name, file)
 		if want := pr.name + ": fatal: unable to " + what + file + ".tmp: is a directory\n"; r.Code != 111 || r.Err != want {
 			t.Errorf("%s: %+v, want %q", pr.name, r, want)
 		}
-		must(t, os.WriteFile(file, []byte("a: "+strings.Repeat("b", 900)+"\n"), 0o644))
-		must(t, os.RemoveAll(file+".tmp"))
+		testkit.Write(t, file, "a: "+strings.Repeat("b", 900)+"\n")
+		testkit.Must(t, os.RemoveAll(file+".tmp"))
 		r = call(t, pr.run(file), h, "", pr.name, file)
 		code := map[string]int{"newaliases": 100, "newinclude": 111}[pr.name]
 		text := map[string]string{"newaliases": "addresses over 800 bytes are not permitted", "newinclude": "addresses must be under 800 bytes"}[pr.name]
@@ -218,20 +195,20 @@ func TestSet(t *testing.T) {
 	for _, p := range setPrograms {
 		dir := t.TempDir()
 		name, tmp := dir+"/name", dir+"/tmp"
-		must(t, os.WriteFile(tmp, []byte("leftover"), 0o600))
+		testkit.Must(t, os.WriteFile(tmp, []byte("leftover"), 0o600))
 		if r := call(t, p.run, "", p.in, p.name, name, tmp, "ignored"); r != (progtest.Result{}) {
 			t.Errorf("%s: %+v", p.name, r)
 		}
-		got := read(t, name)
+		got := testkit.Content(t, name)
 		if p.name == "setforward" {
-			got = records(t, name)
+			got = testkit.Records(t, name)
 		} else if m := mode(t, name); m != 0o644 {
 			t.Errorf("%s: mode %v", p.name, m)
 		}
-		if got != p.want || read(t, tmp) != "(absent)" {
-			t.Errorf("%s: %q, tmp %q, want %q", p.name, got, read(t, tmp), p.want)
+		if got != p.want || testkit.Content(t, tmp) != testkit.Absent {
+			t.Errorf("%s: %q, tmp %q, want %q", p.name, got, testkit.Content(t, tmp), p.want)
 		}
-		old, fatal := read(t, name), p.name+": fatal: "
+		old, fatal := testkit.Content(t, name), p.name+": fatal: "
 		for _, tt := range []struct {
 			in   string
 			args []string
@@ -257,7 +234,7 @@ func TestSet(t *testing.T) {
 				t.Errorf("%s: %+v, want %q", p.name, r, text)
 			}
 		}
-		if read(t, name) != old {
+		if testkit.Content(t, name) != old {
 			t.Errorf("%s: a failure changed the file", p.name)
 		}
 	}
@@ -273,7 +250,7 @@ func unreadable(t *testing.T) map[int]string {
 			flag = os.O_RDWR // as the run-time does for a closed one
 		}
 		f, err := os.OpenFile(name, flag, 0)
-		must(t, err)
+		testkit.Must(t, err)
 		t.Cleanup(func() { _ = f.Close() })
 		fds[int(f.Fd())] = text
 	}
@@ -288,7 +265,7 @@ func TestDiskFullOnTheWay(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	table := filepath.Join(t.TempDir(), "aliases")
-	must(t, os.WriteFile(table, []byte(strings.ReplaceAll(large, ";", "")), 0o644))
+	testkit.Write(t, table, strings.ReplaceAll(large, ";", ""))
 	testkit.Full(t, table+".tmp")
 	r = call(t, newaliasesAt(table), home(t, controls), "", "newaliases")
 	if r.Code != 111 || r.Err != "newaliases: fatal: unable to write to "+table+".tmp: out of disk space\n" {
@@ -301,7 +278,7 @@ func TestPrint(t *testing.T) {
 	if r := call(t, Setforward, "", "Boss@: ?o@x.y, |prog\\ arg, ./l;\na@b: c;\n", "setforward", dir+"/c", dir+"/t"); r.Code != 0 {
 		t.Fatalf("%+v", r)
 	}
-	db := read(t, dir+"/c")
+	db := testkit.Content(t, dir+"/c")
 	const text = "boss@: ?o@x.y;\nboss@:\n, |prog\\ arg\n, ./l\n;\na@b:\n, &c\n;\n"
 	const bad, badList = "printforward: fatal: bad database format\n", "printmaillist: fatal: bad mailing list format\n"
 	tests := []struct {
@@ -331,7 +308,7 @@ func TestPrint(t *testing.T) {
 		}
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = full.Close() }()
 	large := strings.Repeat("a@: "+strings.Repeat("b", 700)+";\n", 200)
 	if r := call(t, Setforward, "", large, "setforward", dir+"/large", dir+"/t"); r.Code != 0 {
@@ -340,7 +317,7 @@ func TestPrint(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
 		run      func(*prog.Process) int
-	}{{"printforward", db, Printforward}, {"printforward", read(t, dir+"/large"), Printforward}, {"printmaillist", "&a\x00", Printmaillist}} {
+	}{{"printforward", db, Printforward}, {"printforward", testkit.Content(t, dir+"/large"), Printforward}, {"printmaillist", "&a\x00", Printmaillist}} {
 		r := progtest.Run(t, tt.run, progtest.Call{Args: []string{tt.name}, Stdin: tt.in, FDs: map[int]int{1: int(full.Fd())}})
 		if want := (progtest.Result{Code: 111, Err: tt.name + ": fatal: unable to write output: out of disk space\n"}); r != want {
 			t.Errorf("%+v, want %+v", r, want)
@@ -362,12 +339,12 @@ func TestLarge(t *testing.T) {
 	}
 	table.WriteString("all: " + strings.Repeat("name@host.example, ", 100000) + "last\n")
 	path := filepath.Join(t.TempDir(), "aliases")
-	must(t, os.WriteFile(path, table.Bytes(), 0o644))
+	testkit.Must(t, os.WriteFile(path, table.Bytes(), 0o644))
 	if r := call(t, newaliasesAt(path), home(t, controls), "", "newaliases"); r != (progtest.Result{}) {
 		t.Fatalf("%+v", r)
 	}
 	st, err := os.Stat(path + ".cdb")
-	must(t, err)
+	testkit.Must(t, err)
 	if st.Size() < 100000*(8+7+19+16)+100000*19 {
 		t.Errorf("the database has %d bytes", st.Size())
 	}

@@ -61,8 +61,8 @@ func tools() map[string]tool {
 	return t
 }
 
-// Names are the names that the program has besides matchup, sorted.
-func Names() []string {
+// names are the names that the program has besides matchup, sorted.
+func names() []string {
 	var out []string
 	for name := range tools() {
 		out = append(out, name)
@@ -79,10 +79,13 @@ func Run(p *prog.Process) int {
 		name = matchupName
 		if len(args) > 0 {
 			if t, found = tools()[args[0]]; !found {
-				return p.Die(exitUsage, "matchup: usage: matchup [ ", strings.Join(Names(), " | "), " ]")
+				return p.Die(exitUsage, "matchup: usage: matchup [ ", strings.Join(names(), " | "), " ]")
 			}
 			name, args = args[0], args[1:]
 		}
+	}
+	if p.FD(0).WasClosed() { // no log is not an empty one
+		return p.Die(exitFailed, name, ": fatal: unable to read input: ", sys.ErrText(sys.ErrWasClosed))
 	}
 	r := &run{p: p, name: name, size: tallySize(), in: newLines(p.FD(0), reportLine), out: bufio.NewWriterSize(p.FD(1), bufferSize)}
 	if !found {

@@ -78,8 +78,8 @@ func TestNames(t *testing.T) {
 		}
 	}
 	want := "xqp xrecipient xsender zddist zdeferrals zfailures zoverall zrecipients zrhosts zrxdelay zsenders zsendmail zsuccesses zsuids"
-	if got := strings.Join(Names(), " "); got != want {
-		t.Errorf("Names() = %s, want %s", got, want)
+	if got := strings.Join(names(), " "); got != want {
+		t.Errorf("names() = %s, want %s", got, want)
 	}
 }
 
@@ -92,8 +92,8 @@ func TestInstalledNames(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	if !slices.Equal(got, Names()) {
-		t.Errorf("installed are %q, want %q", got, Names())
+	if !slices.Equal(got, names()) {
+		t.Errorf("installed are %q, want %q", got, names())
 	}
 }
 
@@ -323,7 +323,7 @@ d broken
 func TestBadLines(t *testing.T) {
 	long := strings.Repeat("x", 3*reportLine)
 	in := "d k 1 2\nm x\nd k 1 2 3 4 <" + long + "> local.a 1 2 r\nm " + long + "\n" + long + "\nm 1 2 3 1 0 0 <a> 7 8\n"
-	for _, name := range Names() {
+	for _, name := range names() {
 		args := []string{name}
 		if tools()[name].most > 0 {
 			args = append(args, "7")

@@ -3,6 +3,7 @@ package analog
 import (
 	"bufio"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -251,6 +252,21 @@ func TestNoState(t *testing.T) {
 	r = progtest.Run(t, Run, progtest.Call{Args: []string{"matchup"}, Stdin: goodLog, FDs: closed})
 	if want := (progtest.Result{Out: goodOut}); r != want {
 		t.Errorf("nothing open: %+v, want %+v", r, want)
+	}
+}
+
+// A closed descriptor 0 is not an empty log.
+func TestNoInput(t *testing.T) {
+	closed, err := os.OpenFile("/dev/null", os.O_RDWR, 0) // as the run-time does for a closed one
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed.Close()
+	for _, name := range []string{"matchup", "zoverall"} {
+		r := progtest.Run(t, Run, progtest.Call{Args: []string{name}, FDs: map[int]int{0: int(closed.Fd())}})
+		if want := (progtest.Result{Code: 111, Err: name + ": fatal: unable to read input: file descriptor not open\n"}); r != want {
+			t.Errorf("%+v, want %+v", r, want)
+		}
 	}
 }
 

@@ -24,8 +24,8 @@ import (
 	"goqmail/internal/pipe"
 )
 
-// ErrRefused: the name or the password is wrong, or the account may not log in.
-// Which of these, nobody is told.
+// ErrRefused says that the name or the password is wrong, or the account may not
+// log in. Which of these, nobody is told.
 var ErrRefused = errors.New("not accepted")
 
 // A Trouble is the reason why it is not known whether somebody may log in. It is

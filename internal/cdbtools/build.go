@@ -17,6 +17,7 @@ import (
 
 // Exit codes of these programs.
 const (
+	exitOK    = 0
 	exitUsage = 100 // bad arguments; for tcprules also a bad line
 	exitFail  = 111 // anything else; the old cdb file is as it was
 )

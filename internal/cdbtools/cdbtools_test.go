@@ -1,7 +1,6 @@
 package cdbtools
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,7 +8,6 @@ import (
 	"testing"
 
 	"goqmail/internal/assign"
-	"goqmail/internal/cdb"
 	"goqmail/internal/prog"
 	"goqmail/internal/rcpthosts"
 	"goqmail/internal/testkit"
@@ -21,44 +19,12 @@ func home(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, d := range []string{"users", "control"} {
-		must(t, os.Mkdir(filepath.Join(dir, d), 0o755))
+		testkit.Must(t, os.Mkdir(filepath.Join(dir, d), 0o755))
 	}
 	for name, content := range files {
-		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+		testkit.Write(t, filepath.Join(dir, name), content)
 	}
 	return dir
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return "(absent)"
-	}
-	must(t, err)
-	return string(b)
-}
-
-// records lists the records of a cdb file, "key=data".
-func records(t *testing.T, path string) string {
-	t.Helper()
-	b := []byte(read(t, path))
-	db, err := cdb.New(bytes.NewReader(b), int64(len(b)))
-	must(t, err)
-	var out []string
-	it := db.Iter()
-	for it.Next() {
-		out = append(out, string(it.Key())+"="+string(it.Value()))
-	}
-	must(t, it.Err())
-	return strings.Join(out, " ")
 }
 
 func call(t *testing.T, run func(*prog.Process) int, home, stdin string, args ...string) progtest.Result {
@@ -72,13 +38,13 @@ func TestNewu(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	want := "!joe\x00=j\x001\x002\x00/h\x00\x00 !x=j\x001\x002\x00/h\x00-\x00 =x"
-	if got := records(t, h+"/users/cdb"); got != want {
+	if got := testkit.Records(t, h+"/users/cdb"); got != want {
 		t.Errorf("users/cdb has %q, want %q", got, want)
 	}
 	st, err := os.Stat(h + "/users/cdb")
-	must(t, err)
-	if st.Mode() != 0o644 || read(t, h+"/users/cdb.tmp") != "(absent)" {
-		t.Errorf("mode %v, cdb.tmp %q", st.Mode(), read(t, h+"/users/cdb.tmp"))
+	testkit.Must(t, err)
+	if st.Mode() != 0o644 || testkit.Content(t, h+"/users/cdb.tmp") != testkit.Absent {
+		t.Errorf("mode %v, cdb.tmp %q", st.Mode(), testkit.Content(t, h+"/users/cdb.tmp"))
 	}
 }
 
@@ -91,23 +57,23 @@ func TestNewuFailures(t *testing.T) {
 		spoil func(t *testing.T, h string)
 		text  string
 	}{
-		{"home", func(t *testing.T, h string) { must(t, os.RemoveAll(h)) }, "unable to chdir"},
-		{"no assign", func(t *testing.T, h string) { must(t, os.Remove(h+"/users/assign")) }, "unable to open users/assign"},
+		{"home", func(t *testing.T, h string) { testkit.Must(t, os.RemoveAll(h)) }, "unable to chdir"},
+		{"no assign", func(t *testing.T, h string) { testkit.Must(t, os.Remove(h+"/users/assign")) }, "unable to open users/assign"},
 		{"assign is a directory", func(t *testing.T, h string) {
-			must(t, os.Remove(h+"/users/assign"))
-			must(t, os.Mkdir(h+"/users/assign", 0o755))
+			testkit.Must(t, os.Remove(h+"/users/assign"))
+			testkit.Must(t, os.Mkdir(h+"/users/assign", 0o755))
 		}, "unable to read users/assign"},
 		{"bad line", func(t *testing.T, h string) {
-			must(t, os.WriteFile(h+"/users/assign", []byte("=joe:j:1:2:/h:::\nx\n.\n"), 0o644))
+			testkit.Write(t, h+"/users/assign", "=joe:j:1:2:/h:::\nx\n.\n")
 		}, "bad format in users/assign"},
 		{"cdb.tmp cannot be made", func(t *testing.T, h string) { testkit.Occupied(t, h+"/users/cdb.tmp") }, "unable to open users/cdb.tmp"},
 		{"disk full at the end", func(t *testing.T, h string) { testkit.Full(t, h+"/users/cdb.tmp") }, "unable to write users/cdb.tmp"},
 		{"disk full on the way", func(t *testing.T, h string) {
 			testkit.Full(t, h+"/users/cdb.tmp")
-			must(t, os.WriteFile(h+"/users/assign", []byte(large), 0o644))
+			testkit.Write(t, h+"/users/assign", large)
 		}, "unable to write users/cdb.tmp"},
 		{"rename", func(t *testing.T, h string) {
-			must(t, os.Remove(h+"/users/cdb"))
+			testkit.Must(t, os.Remove(h+"/users/cdb"))
 			testkit.Occupied(t, h+"/users/cdb")
 		}, "unable to move users/cdb.tmp to users/cdb"},
 	}
@@ -119,8 +85,8 @@ func TestNewuFailures(t *testing.T) {
 			if r.Code != 111 || r.Out != "" || r.Err != "qmail-newu: fatal: "+tt.text+"\n" {
 				t.Errorf("%+v, want %q", r, tt.text)
 			}
-			if tt.name != "rename" && tt.name != "home" && read(t, h+"/users/cdb") != "old" {
-				t.Errorf("users/cdb is %q", read(t, h+"/users/cdb"))
+			if tt.name != "rename" && tt.name != "home" && testkit.Content(t, h+"/users/cdb") != "old" {
+				t.Errorf("users/cdb is %q", testkit.Content(t, h+"/users/cdb"))
 			}
 		})
 	}
@@ -131,7 +97,7 @@ func TestNewmrh(t *testing.T) {
 	if r := call(t, Newmrh, h, "", "qmail-newmrh"); r != (progtest.Result{}) {
 		t.Fatalf("%+v", r)
 	}
-	if got, want := records(t, h+"/control/"+rcpthosts.MoreCDB), "a.example= .b= last="; got != want {
+	if got, want := testkit.Records(t, h+"/control/"+rcpthosts.MoreCDB), "a.example= .b= last="; got != want {
 		t.Errorf("records %q, want %q", got, want)
 	}
 	tests := []struct {
@@ -139,8 +105,8 @@ func TestNewmrh(t *testing.T) {
 		spoil func(t *testing.T, h string)
 		text  string // H stands for the home
 	}{
-		{"home", func(t *testing.T, h string) { must(t, os.RemoveAll(h)) }, "unable to chdir to H: file does not exist"},
-		{"no source", func(t *testing.T, h string) { must(t, os.Remove(h+"/control/morercpthosts")) },
+		{"home", func(t *testing.T, h string) { testkit.Must(t, os.RemoveAll(h)) }, "unable to chdir to H: file does not exist"},
+		{"no source", func(t *testing.T, h string) { testkit.Must(t, os.Remove(h+"/control/morercpthosts")) },
 			"unable to read control/morercpthosts: file does not exist"},
 		{"tmp", func(t *testing.T, h string) { testkit.Occupied(t, h+"/control/morercpthosts.tmp") },
 			"unable to write to control/morercpthosts.tmp: is a directory"},
@@ -148,7 +114,7 @@ func TestNewmrh(t *testing.T) {
 			"unable to write to control/morercpthosts.tmp: out of disk space"},
 		{"full on the way", func(t *testing.T, h string) {
 			testkit.Full(t, h+"/control/morercpthosts.tmp")
-			must(t, os.WriteFile(h+"/control/morercpthosts", []byte(strings.Repeat("a.host\n", 1000)), 0o644))
+			testkit.Write(t, h+"/control/morercpthosts", strings.Repeat("a.host\n", 1000))
 		}, "unable to write to control/morercpthosts.tmp: out of disk space"},
 		{"rename", func(t *testing.T, h string) { testkit.Occupied(t, h+"/control/morercpthosts.cdb") },
 			"unable to move control/morercpthosts.tmp to control/morercpthosts.cdb: is a directory"},
@@ -170,10 +136,10 @@ func TestTcprules(t *testing.T) {
 	if r := call(t, Tcprules, "", "127.:allow,RELAYCLIENT=\"\"\n:deny", "tcprules", name, tmp); r != (progtest.Result{}) {
 		t.Fatalf("%+v", r)
 	}
-	if got, want := records(t, name), "127.=+RELAYCLIENT=\x00 =D\x00"; got != want {
+	if got, want := testkit.Records(t, name), "127.=+RELAYCLIENT=\x00 =D\x00"; got != want {
 		t.Errorf("records %q, want %q", got, want)
 	}
-	old := read(t, name)
+	old := testkit.Content(t, name)
 	for _, tt := range []struct {
 		in   string
 		args []string
@@ -194,20 +160,20 @@ func TestTcprules(t *testing.T) {
 		}
 	}
 	dir, err := os.Open(h)
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = dir.Close() }()
 	r := progtest.Run(t, Tcprules, progtest.Call{Args: []string{"tcprules", name, tmp}, FDs: map[int]int{0: int(dir.Fd())}})
 	if r.Code != 111 || r.Err != "tcprules: fatal: unable to read input: is a directory\n" {
 		t.Errorf("input is a directory: %+v", r)
 	}
 	closed, err := os.OpenFile("/dev/null", os.O_RDWR, 0) // as the run-time does
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = closed.Close() }()
 	r = progtest.Run(t, Tcprules, progtest.Call{Args: []string{"tcprules", name, tmp}, FDs: map[int]int{0: int(closed.Fd())}})
 	if r.Code != 111 || r.Err != "tcprules: fatal: unable to read input: file descriptor not open\n" {
 		t.Errorf("input is closed: %+v", r)
 	}
-	if read(t, name) != old {
+	if testkit.Content(t, name) != old {
 		t.Error("a failure changed the cdb file")
 	}
 }
@@ -218,7 +184,7 @@ func TestTcprulescheck(t *testing.T) {
 	if r := call(t, Tcprules, "", "1.2.:allow,A=\"b\",B=\"x y\"\n=h:deny\n", "tcprules", name, h+"/t"); r.Code != 0 {
 		t.Fatalf("%+v", r)
 	}
-	must(t, os.WriteFile(h+"/junk", []byte("junk"), 0o644))
+	testkit.Write(t, h+"/junk", "junk")
 	for _, tt := range []struct {
 		env  []string
 		args []string
@@ -312,10 +278,10 @@ func TestPw2uFailures(t *testing.T) {
 		}
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = full.Close() }()
 	dir, err := os.Open(t.TempDir())
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = dir.Close() }()
 	for text, fds := range map[string]map[int]int{"unable to write output": {1: int(full.Fd())}, "unable to read input": {0: int(dir.Fd())}} {
 		r := progtest.Run(t, Pw2u, progtest.Call{Home: home(t, nil), Args: []string{"qmail-pw2u", "-H"}, Stdin: alias, FDs: fds})

@@ -45,5 +45,5 @@ func Newmrh(p *prog.Process) int {
 	if err := b.Move(); err != nil {
 		return g.fatal(exitFail, "unable to move "+tmp+" to "+name, err)
 	}
-	return 0
+	return exitOK
 }

@@ -56,5 +56,5 @@ func Newu(p *prog.Process) int {
 	if b.Move() != nil {
 		return g.fatal(exitFail, "unable to move "+usersTmp+" to "+usersCDB, nil)
 	}
-	return 0
+	return exitOK
 }

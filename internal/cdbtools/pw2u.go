@@ -51,7 +51,7 @@ type pw2u struct {
 func Pw2u(p *prog.Process) int {
 	w := &pw2u{program: program{p, "qmail-pw2u"}, dash: "-", breakc: string([]byte{conf.Break()}),
 		out: bufio.NewWriterSize(p.FD(1), 1<<16), accounts: make(map[string]pipe.Nughde)}
-	if code := w.options(); code != 0 {
+	if code := w.options(); code != exitOK {
 		return code
 	}
 	var err error
@@ -60,11 +60,11 @@ func Pw2u(p *prog.Process) int {
 	}
 	defer func() { _ = w.dir.Close() }() // read only
 	for _, step := range []func() int{w.controls, w.passwd, w.subusers, w.end} {
-		if code := step(); code != 0 {
+		if code := step(); code != exitOK {
 			return code
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // options reads the arguments; of contrary options the last counts.
@@ -73,7 +73,7 @@ func (w *pw2u) options() int {
 	for {
 		switch o.Next() {
 		case 0:
-			return 0
+			return exitOK
 		case '/':
 			w.dash = "-/"
 		case 'o':
@@ -123,7 +123,7 @@ func (w *pw2u) controls() int {
 		return w.fatal(exitFail, "unable to read controls", nil)
 	}
 	w.mailnames = control.NewColonMap(lines)
-	return 0
+	return exitOK
 }
 
 // passwd reads descriptor 0, writes the lines of each account, and sees to it
@@ -135,20 +135,20 @@ func (w *pw2u) passwd() int {
 		if err != nil && err != io.EOF {
 			return w.fatal(exitFail, "unable to read input", nil)
 		}
-		if code := w.account(bytes.TrimSuffix(line, []byte{'\n'})); code != 0 {
+		if code := w.account(bytes.TrimSuffix(line, []byte{'\n'})); code != exitOK {
 			return code
 		}
 		if err == io.EOF {
 			break
 		}
 	}
-	if code := w.flush(); code != 0 {
+	if code := w.flush(); code != exitOK {
 		return code
 	}
 	if !w.alias {
 		return w.fatal(exitFail, "unable to find alias user", nil)
 	}
-	return 0
+	return exitOK
 }
 
 // account writes the lines for one line of the passwd file, or nothing:
@@ -156,17 +156,17 @@ func (w *pw2u) passwd() int {
 func (w *pw2u) account(line []byte) int {
 	f := bytes.SplitN(line, []byte{':'}, 7)
 	if len(f) < 7 || len(f[0]) == 0 || bytes.IndexByte(line, 0) >= 0 {
-		return 0
+		return exitOK
 	}
 	n := pipe.Nughde{User: string(f[0]), UID: string(f[2]), GID: string(f[3]), Home: string(f[5])}
 	uid, err := pipe.ParseNumber(n.UID)
 	if err != nil || uid == 0 || !w.upper && address.Lower(n.User) != n.User {
-		return 0
+		return exitOK
 	}
 	if w.include != nil && !w.include.Has(n.User) || w.exclude != nil && w.exclude.Has(n.User) {
-		return 0
+		return exitOK
 	}
-	if skip, code := w.skipHome(n.Home, uid); skip || code != 0 {
+	if skip, code := w.skipHome(n.Home, uid); skip || code != exitOK {
 		return code
 	}
 	w.accounts[address.Lower(n.User)] = n
@@ -184,7 +184,7 @@ func (w *pw2u) account(line []byte) int {
 			w.extensions(string(name), n, "")
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // skipHome tells whether the account is left out for its home directory's sake.
@@ -238,7 +238,7 @@ func (w *pw2u) subusers() int {
 		w.entry(false, sub, n, w.dash, pre)
 		w.extensions(sub, n, pre+"-")
 	}
-	return 0
+	return exitOK
 }
 
 // end writes users/append and the line that ends the table.
@@ -256,5 +256,5 @@ func (w *pw2u) flush() int {
 	if w.out.Flush() != nil {
 		return w.fatal(exitFail, "unable to write output", nil)
 	}
-	return 0
+	return exitOK
 }

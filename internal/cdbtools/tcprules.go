@@ -45,7 +45,7 @@ func Tcprules(p *prog.Process) int {
 	if err := b.Move(); err != nil {
 		return g.fatal(exitFail, "unable to move "+tmp+" to "+name, err)
 	}
-	return 0
+	return exitOK
 }
 
 // untilNUL is b up to its first NUL, as C prints it.
@@ -84,7 +84,7 @@ func Tcprulescheck(p *prog.Process) int {
 		out += "allow connection\n"
 	}
 	p.Say(1, out)
-	return 0
+	return exitOK
 }
 
 // decide looks a client up in the cdb file name.

@@ -114,11 +114,7 @@ func become(env prog.Env, a auth.Account) error {
 // and becomes it, with descriptors 0, 1 and 2 and no others. It returns on
 // failure only.
 func execute(argv []string, env prog.Env) error {
-	search, ok := env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
-	path, err := child.LookPath(argv[0], search)
+	path, err := child.LookPath(argv[0], child.SearchPath(env.List()))
 	if err != nil {
 		return err
 	}

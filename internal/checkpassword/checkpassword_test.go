@@ -36,19 +36,12 @@ func ownStores(dir string) *auth.Stores {
 	return &auth.Stores{Passwords: dir + "/passwords", Passwd: dir + "/passwd", Shadow: dir + "/shadow", Owner: uint32(os.Getuid()), Day: 20000}
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // files writes the stores of a test.
 func files(t testing.TB, dir string) {
 	t.Helper()
-	check(t, os.WriteFile(dir+"/passwd", []byte("joe:x:1001:1002::/home/joe:/bin/zsh\nodd:x:1001:1002::/home/joe:\n"), 0o600))
-	check(t, os.WriteFile(dir+"/shadow", []byte("joe:"+hash+":::::::\nodd:$odd$:::::::\n"), 0o600))
-	check(t, os.WriteFile(dir+"/passwords", []byte("box:{PLAIN}tanstaaf:1003:1004::/home/box:\n"), 0o600))
+	testkit.Must(t, os.WriteFile(dir+"/passwd", []byte("joe:x:1001:1002::/home/joe:/bin/zsh\nodd:x:1001:1002::/home/joe:\n"), 0o600))
+	testkit.Must(t, os.WriteFile(dir+"/shadow", []byte("joe:"+hash+":::::::\nodd:$odd$:::::::\n"), 0o600))
+	testkit.Must(t, os.WriteFile(dir+"/passwords", []byte("box:{PLAIN}tanstaaf:1003:1004::/home/box:\n"), 0o600))
 }
 
 const login = "joe\x00openwall\x00<1.2@h>\x00"
@@ -85,9 +78,9 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		name := filepath.Join(t.TempDir(), "3")
-		check(t, os.WriteFile(name, []byte(tt.in), 0o600))
+		testkit.Must(t, os.WriteFile(name, []byte(tt.in), 0o600))
 		f, err := os.Open(name)
-		check(t, err)
+		testkit.Must(t, err)
 		fd := dup(t, f)
 		r := progtest.Run(t, func(p *prog.Process) int { return run(p, ownStores(dir)) },
 			progtest.Call{Args: append([]string{"checkpassword"}, tt.args...), FDs: map[int]int{3: fd}})
@@ -139,8 +132,8 @@ func TestProgram(t *testing.T) {
 func dup(t testing.TB, f *os.File) int {
 	t.Helper()
 	fd, err := sys.FD(f.Fd()).Dup(10)
-	check(t, err)
-	check(t, f.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, f.Close())
 	return int(fd)
 }
 
@@ -154,10 +147,10 @@ func start(t *testing.T, in string, command ...string) (string, int) {
 func startAs(t *testing.T, as *syscall.Credential, in string, command ...string) (string, int) {
 	t.Helper()
 	r, w, err := os.Pipe()
-	check(t, err)
+	testkit.Must(t, err)
 	_, err = w.WriteString(in)
-	check(t, err)
-	check(t, w.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, w.Close())
 	defer r.Close()
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
@@ -195,14 +188,14 @@ func TestAsRoot(t *testing.T) {
 	}
 	testkit.InWorld(t, world, func(t *testing.T) {
 		for _, d := range []string{"/var/qmail/users", "/home/joe", "/home/vmail/box", "/home/vmail/closed"} {
-			check(t, os.MkdirAll(d, 0o755))
+			testkit.Must(t, os.MkdirAll(d, 0o755))
 		}
-		check(t, os.Chown("/home/joe", 1001, 1002))
-		check(t, os.Chmod("/home/vmail/closed", 0o700))
+		testkit.Must(t, os.Chown("/home/joe", 1001, 1002))
+		testkit.Must(t, os.Chmod("/home/vmail/closed", 0o700))
 		const sha512 = "$6$saltstring$vvludwqUtqByMJAGozSjtpIZkV9kucqVFBY4uoCk0/sNAl8qNyj9.nrDH2nSIsxHRcczVlrKl8//T5dFd1IC9."
 		const yescrypt = "$y$j9T$AAt9R641xPvCI9nXw1HHW/$cuQRBMN3N/f8IcmVN.4YrZ1bHMOiLOoz9/XQMKV/v0A"
-		check(t, os.WriteFile("/etc/shadow", []byte("root:"+hash+":::::::\njoe:"+yescrypt+":20000:0:99999:7:::\nsue:"+sha512+":20000:0:99999:7:::\ntoor:"+hash+":::::::\n"), 0o640))
-		check(t, os.WriteFile("/var/qmail/users/passwords", []byte("box:{PLAIN}tanstaaf:joe:4000::/home/vmail/box:\nclosed:{PLAIN}tanstaaf:joe:::/home/vmail/closed:\nboth:{PLAIN}tanstaaftanstaaf:joe:::/home/vmail/box:\n"), 0o600))
+		testkit.Must(t, os.WriteFile("/etc/shadow", []byte("root:"+hash+":::::::\njoe:"+yescrypt+":20000:0:99999:7:::\nsue:"+sha512+":20000:0:99999:7:::\ntoor:"+hash+":::::::\n"), 0o640))
+		testkit.Must(t, os.WriteFile("/var/qmail/users/passwords", []byte("box:{PLAIN}tanstaaf:joe:4000::/home/vmail/box:\nclosed:{PLAIN}tanstaaf:joe:::/home/vmail/closed:\nboth:{PLAIN}tanstaaftanstaaf:joe:::/home/vmail/box:\n"), 0o600))
 		self := testkit.Fake(t, "/tmp/checkpassword", "system")
 		const who = `grep -E '^(Uid|Gid|Groups):' /proc/self/status; pwd; echo "$USER,$HOME,$SHELL,$#"; exit 7`
 		const ids = "Uid:\t1001\t1001\t1001\t1001\nGid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\nGroups:\t%[1]d \n"
@@ -238,8 +231,8 @@ func TestAsRoot(t *testing.T) {
 		}
 		// AUTH: qmail-smtpd is no root, and its group may read the file.
 		smtpd := &syscall.Credential{Uid: testkit.UIDDaemon, Gid: testkit.GIDNofiles}
-		check(t, os.Chown("/var/qmail/users/passwords", 0, testkit.GIDNofiles))
-		check(t, os.Chmod("/var/qmail/users/passwords", 0o640))
+		testkit.Must(t, os.Chown("/var/qmail/users/passwords", 0, testkit.GIDNofiles))
+		testkit.Must(t, os.Chmod("/var/qmail/users/passwords", 0o640))
 		auths := []struct {
 			in   string
 			code int
@@ -260,7 +253,7 @@ func TestAsRoot(t *testing.T) {
 		if out, code := startAs(t, smtpd, "box\x00tanstaaf\x00\x00", self, "true"); out != fatal+"unable to become the user: permission denied\n" || code != 111 {
 			t.Errorf("as qmaild without -n: exit %d, %q", code, out)
 		}
-		check(t, os.Chmod("/var/qmail/users/passwords", 0o644))
+		testkit.Must(t, os.Chmod("/var/qmail/users/passwords", 0o644))
 		if out, code := start(t, login, self, "true"); out != fatal+"users/passwords has the wrong owner, or a mode that lets others read it\n" || code != 111 {
 			t.Errorf("others can read the passwords: exit %d, %q", code, out)
 		}

@@ -13,9 +13,6 @@ import (
 	"goqmail/internal/tree"
 )
 
-// maxControl is the largest control file that is read, in bytes.
-const maxControl = 64 << 20
-
 // prefix begins the variables that say what is in control files.
 const prefix = "CONTROL_"
 
@@ -81,9 +78,7 @@ func fromEnvironment(env prog.Env) (files []file, err error) {
 }
 
 // words cuts a value at blanks, tabs and LF.
-func words(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
-}
+func words(s string) []string { return address.Fields(s, " \t\n") }
 
 // prepare makes what is missing below the home.
 //
@@ -117,7 +112,7 @@ func (c *configuration) prepare(m *tree.Maker, files []file, hostname string, sa
 	if err := aliases(m, say); err != nil {
 		return err
 	}
-	if err := makeRunDir(c.run); err != nil {
+	if err := tree.MakePath(c.run); err != nil {
 		return tree.Step("mkdir", c.run, err)
 	}
 	return c.compileRules()
@@ -183,16 +178,4 @@ func aliases(m *tree.Maker, say func(string)) error {
 		return nil
 	}
 	return m.Aliases(say)
-}
-
-// makeRunDir makes a directory and those above it, which a small image lacks.
-func makeRunDir(path string) error {
-	for i := 1; i <= len(path); i++ {
-		if i == len(path) || path[i] == '/' {
-			if err := sys.Cwd().Mkdir(path[:i], 0o755); err != nil && !sys.IsExist(err) {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/sys/sig"
+	"goqmail/internal/testkit"
 	"goqmail/internal/tree"
 )
 
@@ -96,15 +97,6 @@ func home(t *testing.T) *tree.Maker {
 	return &tree.Maker{Root: t.TempDir()}
 }
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func TestPrepare(t *testing.T) {
 	m := home(t)
 	wanted, err := parseServices([]string{"smtp", "qmqp:2628", "pop3"})
@@ -119,7 +111,7 @@ func TestPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"me": "mx.a.test\n", "rcpthosts": "a.test\nb.test\n", "defaultdomain": "a.test\n"} {
-		if got := read(t, m.Root+"/control/"+name); got != want {
+		if got := testkit.Read(t, m.Root+"/control/"+name); got != want {
 			t.Errorf("control/%s = %q, want %q", name, got, want)
 		}
 	}
@@ -151,11 +143,11 @@ func TestPrepare(t *testing.T) {
 		t.Errorf("again: %v, %q, host %s, delivery %s", err, said, c.host, c.delivery)
 	}
 	// A bad rule is an error and leaves the old file.
-	before := read(t, c.rulesFile("qmqp"))
+	before := testkit.Read(t, c.rulesFile("qmqp"))
 	if err := os.WriteFile(m.Root+"/control/tcp.qmqp", []byte("nonsense\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.compileRules(); err == nil || !strings.HasPrefix(err.Error(), "control/tcp.qmqp: ") || read(t, c.rulesFile("qmqp")) != before {
+	if err := c.compileRules(); err == nil || !strings.HasPrefix(err.Error(), "control/tcp.qmqp: ") || testkit.Read(t, c.rulesFile("qmqp")) != before {
 		t.Errorf("a bad rule: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"goqmail/internal/control"
+	"goqmail/internal/netstring"
 	"goqmail/internal/sys"
 	"goqmail/internal/tree"
 )
@@ -26,8 +28,8 @@ const (
 // kinds are the services by name.
 var kinds = map[string]kind{
 	"smtp": {port: 25, rules: "smtp", otherwise: tree.DefaultRules, argv: program("qmail-smtpd")},
-	"qmtp": {port: 209, rules: "smtp", otherwise: tree.DefaultRules, argv: program("qmail-qmtpd")},
-	"qmqp": {port: 628, rules: "qmqp", otherwise: localOnly, argv: program("qmail-qmqpd")},
+	"qmtp": {port: netstring.PortQMTP, rules: "smtp", otherwise: tree.DefaultRules, argv: program("qmail-qmtpd")},
+	"qmqp": {port: netstring.PortQMQP, rules: "qmqp", otherwise: localOnly, argv: program("qmail-qmqpd")},
 	"pop3": {port: 110, rules: "pop3", otherwise: allowAll, isRoot: true, argv: func(c *configuration) []string {
 		return []string{c.bin("qmail-popup"), c.host, c.bin("checkpassword"), c.bin("qmail-pop3d"), "Maildir"}
 	}},
@@ -114,7 +116,7 @@ func (c *configuration) rulesFile(name string) string { return c.run + "/tcp." +
 func (c *configuration) compileRules() error {
 	for _, w := range c.wanted {
 		name := "tcp." + w.kind.rules
-		source, err := c.control.ReadFile(name, maxControl)
+		source, err := c.control.ReadFile(name, control.MaxFile)
 		if sys.IsNotExist(err) {
 			source, err = []byte(w.kind.otherwise), nil
 		}

@@ -13,9 +13,9 @@ import (
 	"goqmail/internal/sys"
 )
 
-// maxFile is the largest control file that is read, in bytes; a larger one is
+// MaxFile is the largest control file that is read, in bytes; a larger one is
 // an error (EFBIG).
-const maxFile = 64 << 20
+const MaxFile = 64 << 20
 
 // A Reader reads the control files below one home directory.
 type Reader struct {
@@ -59,7 +59,7 @@ func (r *Reader) Dir() *sys.Dir { return r.dir }
 
 // read reads a whole file; ok is false when it is absent.
 func (r *Reader) read(name string) (b []byte, ok bool, err error) {
-	b, err = r.dir.ReadFile(name, maxFile)
+	b, err = r.dir.ReadFile(name, MaxFile)
 	if sys.IsNotExist(err) {
 		return nil, false, nil
 	}

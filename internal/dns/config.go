@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"goqmail/internal/address"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 )
@@ -203,17 +204,4 @@ func splitLines(text string) []string {
 }
 
 // fields cuts a line at blanks and tabs (and CRs).
-func fields(line string) []string {
-	var out []string
-	start := -1
-	for i := 0; i <= len(line); i++ {
-		blank := i == len(line) || line[i] == ' ' || line[i] == '\t' || line[i] == '\r'
-		if !blank && start < 0 {
-			start = i
-		}
-		if blank && start >= 0 {
-			out, start = append(out, line[start:i]), -1
-		}
-	}
-	return out
-}
+func fields(line string) []string { return address.Fields(line, " \t\r") }

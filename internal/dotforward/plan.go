@@ -204,17 +204,13 @@ func commands(l token822.List) (out token822.List, ok bool) {
 func sideBySide(l token822.List) bool {
 	was := false
 	for _, t := range l {
-		switch t.Kind {
-		case token822.At:
+		if t.Kind == token822.At {
 			return false
-		case token822.Atom, token822.Quoted, token822.Literal:
-			if was {
-				return true
-			}
-			was = true
-		default:
-			was = false
 		}
+		if was && t.Word() {
+			return true
+		}
+		was = t.Word()
 	}
 	return false
 }

@@ -78,11 +78,10 @@ func Candidates(dash, ext string) iter.Seq[Candidate] {
 	}
 }
 
-// OwnerName is the file whose existence changes the sender of forwards, and
-// OwnerDefaultName the one that, existing as well, asks for VERP.
+// OwnerName is the file whose existence changes the sender of forwards.
 func OwnerName(dash, ext string) string { return prefix + dash + SafeExt(ext) + ownerWord }
 
-// OwnerDefaultName: see OwnerName.
+// OwnerDefaultName is the file that, existing beside OwnerName, asks for VERP.
 func OwnerDefaultName(dash, ext string) string {
 	return OwnerName(dash, ext) + "-" + defaultWord
 }

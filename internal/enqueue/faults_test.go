@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -334,6 +335,7 @@ func (n *diskNode) Sync() error {
 func (n *diskNode) StartWriteback()      {}
 func (n *diskNode) Truncate(int64) error { return nil }
 func (n *diskNode) Ino() (uint64, error) { return n.ino, nil }
+func (n *diskNode) Gone() bool           { return false }
 
 type diskDir struct {
 	d    *disk
@@ -402,5 +404,64 @@ func TestMemory(t *testing.T) {
 	}
 	if small, large := allocs(10), allocs(64<<20); large > small+1 {
 		t.Errorf("%v allocations for 10 bytes, %v for 64 MiB", small, large)
+	}
+}
+
+// robbed is a store from which other programs take files while todo/ is flushed.
+type robbed struct {
+	store
+	take []queue.Kind
+	id   func() queue.ID
+}
+
+func (r robbed) OpenDir(name string) (dir, error) {
+	d, err := r.store.OpenDir(name)
+	if name == string(queue.Todo) {
+		return robbedDir{d, r}, err
+	}
+	return d, err
+}
+
+type robbedDir struct {
+	dir
+	r robbed
+}
+
+func (d robbedDir) Sync() error {
+	for _, k := range d.r.take {
+		if err := d.r.Unlink(k.Path(d.r.id())); err != nil {
+			return err
+		}
+	}
+	return d.dir.Sync()
+}
+
+// TestRobbed: a clock that is set forward by days makes qmail-send take a message
+// that is being queued for rubbish. Exit 0 is no longer true then; it still is if
+// the message was delivered meanwhile.
+func TestRobbed(t *testing.T) {
+	for _, tt := range []struct {
+		take []queue.Kind
+		want int
+		left string
+	}{
+		{nil, queue.ExitOK, "mess intd todo"},
+		{[]queue.Kind{queue.Mess}, queue.ExitWrite, "intd"},
+		{[]queue.Kind{queue.Intd, queue.Mess}, queue.ExitWrite, ""},
+		{[]queue.Kind{queue.Intd, queue.Todo, queue.Mess}, queue.ExitOK, ""},
+	} {
+		h := testkit.NewHome(t)
+		j := newJob(t, h, faultMessage, "Fs\x00Tr\x00\x00")
+		j.store = robbed{j.store, tt.take, func() queue.ID { return j.id }}
+		var left []string
+		code := j.run()
+		for _, name := range h.Files() {
+			dir, _, _ := strings.Cut(name, "/")
+			left = append(left, dir)
+		}
+		slices.SortFunc(left, func(a, b string) int { return strings.Index("mess intd todo", a) - strings.Index("mess intd todo", b) })
+		if got := strings.Join(left, " "); code != tt.want || got != tt.left {
+			t.Errorf("taken %v: exit %d with %q left, want %d with %q", tt.take, code, got, tt.want, tt.left)
+		}
 	}
 }

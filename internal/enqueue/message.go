@@ -254,6 +254,13 @@ func (j *job) commit([]byte) int {
 		j.intd, j.mess = nil, nil
 		return queue.ExitWrite
 	}
+	if j.mess.Gone() && j.store.Unlink(queue.Todo.Path(j.id)) == nil {
+		// The clock was set forward by days, and qmail-send had mess/N removed
+		// as rubbish before it could see todo/N. Where todo/N has gone as well
+		// the message was delivered meanwhile.
+		j.intd, j.mess = nil, nil
+		return queue.ExitWrite
+	}
 	return queue.ExitOK
 }
 

@@ -25,6 +25,7 @@ type file interface {
 	Sync() error
 	Truncate(size int64) error
 	Ino() (uint64, error)
+	Gone() bool // no name leads to it any more
 }
 
 // A dir is a directory whose names are to survive a loss of power.
@@ -78,4 +79,9 @@ type diskFile struct{ sys.FD }
 func (f diskFile) Ino() (uint64, error) {
 	st, err := f.Stat()
 	return st.Ino, err
+}
+
+func (f diskFile) Gone() bool {
+	st, err := f.Stat()
+	return err == nil && st.Nlink == 0
 }

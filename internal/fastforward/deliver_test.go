@@ -21,7 +21,7 @@ type bed struct {
 func newBed(t *testing.T, queueExit string) bed {
 	t.Helper()
 	b := bed{t.TempDir(), t.TempDir()}
-	must(t, os.Mkdir(b.home+"/bin", 0o755))
+	testkit.Must(t, os.Mkdir(b.home+"/bin", 0o755))
 	testkit.Recorder(t, b.home+"/bin/qmail-queue", b.rec, queueExit)
 	return b
 }
@@ -29,7 +29,7 @@ func newBed(t *testing.T, queueExit string) bed {
 // queued is the envelope and message that the queue program got.
 func (b bed) queued(t *testing.T) (envelope, message string) {
 	t.Helper()
-	return strings.ReplaceAll(read(t, b.rec+"/1"), "\x00", " "), read(t, b.rec+"/0")
+	return strings.ReplaceAll(testkit.Content(t, b.rec+"/1"), "\x00", " "), testkit.Content(t, b.rec+"/0")
 }
 
 // run runs fastforward for a@h.
@@ -86,7 +86,7 @@ func TestForward(t *testing.T) {
 			t.Errorf("queue program exits %s: %+v", tt.exit, r)
 		}
 	}
-	must(t, os.RemoveAll(b.home))
+	testkit.Must(t, os.RemoveAll(b.home))
 	if r := b.run(t, db, message); r != (progtest.Result{Code: 111, Err: "fastforward: fatal: qq trouble in home directory (#4.3.0)\n"}) {
 		t.Errorf("without home: %+v", r)
 	}
@@ -129,7 +129,7 @@ func TestPrograms(t *testing.T) {
 		if want := (progtest.Result{Code: tt.code, Out: tt.out, Err: tt.err}); r != want {
 			t.Errorf("%s: %+v, want %+v", tt.name, r, want)
 		}
-		if _, msg := b.queued(t); (msg != "(absent)") != tt.queued {
+		if _, msg := b.queued(t); (msg != testkit.Absent) != tt.queued {
 			t.Errorf("%s: queued %q", tt.name, msg)
 		}
 	}
@@ -145,16 +145,16 @@ func TestPrograms(t *testing.T) {
 func TestMessage(t *testing.T) {
 	open := func(name string, flag int) int {
 		f, err := os.OpenFile(name, flag, 0)
-		must(t, err)
+		testkit.Must(t, err)
 		t.Cleanup(func() { _ = f.Close() })
 		return int(f.Fd())
 	}
 	r, w, err := os.Pipe()
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = r.Close() }()
 	_, err = w.WriteString("message\n")
-	must(t, err)
-	must(t, w.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, w.Close())
 	closed := open("/dev/null", os.O_RDWR) // as the run-time does
 	tests := []struct {
 		name, commands string
@@ -162,11 +162,11 @@ func TestMessage(t *testing.T) {
 		err            string
 		queued         string
 	}{
-		{"closed, program", "|cat >&2", closed, 111, "fastforward: fatal: unable to read message: file descriptor not open\n", "(absent)"},
-		{"closed, address", "x@y", closed, 111, "fastforward: fatal: unable to read message: file descriptor not open\n", "(absent)"},
-		{"closed, nothing to do", "a@h", closed, 0, "", "(absent)"},
+		{"closed, program", "|cat >&2", closed, 111, "fastforward: fatal: unable to read message: file descriptor not open\n", testkit.Absent},
+		{"closed, address", "x@y", closed, 111, "fastforward: fatal: unable to read message: file descriptor not open\n", testkit.Absent},
+		{"closed, nothing to do", "a@h", closed, 0, "", testkit.Absent},
 		{"directory", "x@y", open(t.TempDir(), os.O_RDONLY), 111, "fastforward: fatal: unable to read message: is a directory\n", "Delivered-To: a@h\n"},
-		{"pipe, program", "|echo\\ ran\\ >&2", int(r.Fd()), 111, "fastforward: fatal: unable to rewind input: unseekable descriptor\n", "(absent)"},
+		{"pipe, program", "|echo\\ ran\\ >&2", int(r.Fd()), 111, "fastforward: fatal: unable to rewind input: unseekable descriptor\n", testkit.Absent},
 		{"pipe, address", "x@y", int(r.Fd()), 0, "qp", "Delivered-To: a@h\nmessage\n"},
 	}
 	for _, tt := range tests {
@@ -178,7 +178,7 @@ func TestMessage(t *testing.T) {
 		}
 		env, msg := b.queued(t)
 		if tt.name == "directory" {
-			if env != "(absent)" && env != "" {
+			if env != testkit.Absent && env != "" {
 				t.Errorf("%s: an envelope %q", tt.name, env)
 			}
 			msg = tt.queued // how much of it arrives does not matter
@@ -204,7 +204,7 @@ func TestLarge(t *testing.T) {
 		if i < depth-1 {
 			next = dir + "/" + strconv.Itoa(i+1) + "\x00"
 		}
-		write(t, dir+"/"+strconv.Itoa(i), next+dir+"/0\x00")
+		testkit.Write(t, dir+"/"+strconv.Itoa(i), next+dir+"/0\x00")
 	}
 	var chain, names strings.Builder
 	for i := range 5000 {
@@ -213,7 +213,7 @@ func TestLarge(t *testing.T) {
 	for i := range 500 {
 		names.WriteString(dir + strings.Repeat("/", i+1) + "loop\x00&a" + strconv.Itoa(i) + "@h\x00")
 	}
-	write(t, dir+"/loop", names.String())
+	testkit.Write(t, dir+"/loop", names.String())
 	db := makeDB(t, "big@h: "+big+"; deep@h: "+dir+"/0; loop@h: "+dir+"/loop;"+chain.String())
 	for _, tt := range []struct {
 		rcpt string
@@ -229,10 +229,10 @@ func TestLarge(t *testing.T) {
 // What is larger than that is refused, for the moment.
 func TestLimits(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir+"/many", strings.Repeat("&\x00", maxCommands+1))
-	must(t, os.Truncate(dir+"/many", 2*(maxCommands+1)))
-	write(t, dir+"/huge", "")
-	must(t, os.Truncate(dir+"/huge", maxList+1))
+	testkit.Write(t, dir+"/many", strings.Repeat("&\x00", maxCommands+1))
+	testkit.Must(t, os.Truncate(dir+"/many", 2*(maxCommands+1)))
+	testkit.Write(t, dir+"/huge", "")
+	testkit.Must(t, os.Truncate(dir+"/huge", maxList+1))
 	db := makeDB(t, "many@h: "+dir+"/many; huge@h: "+dir+"/huge;")
 	for _, tt := range []struct{ rcpt, want string }{
 		{"many@h", "fastforward: fatal: more than 1048576 addresses"},
@@ -243,7 +243,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	e := expansion{size: maxBytes, seen: map[string]bool{}, seenFile: map[[2]uint64]bool{}}
-	write(t, dir+"/small", "&a\x00")
+	testkit.Write(t, dir+"/small", "&a\x00")
 	if err := e.list(dir + "/small"); err == nil || !strings.Contains(err.Error(), "mailing lists of more than") {
 		t.Errorf("lists of too many bytes in all: %v", err)
 	}

@@ -115,8 +115,9 @@ func (db *database) owner(target string) (owner string, found bool, err error) {
 type expansion struct {
 	db *database
 
-	sender     string // the owner's address, if there is an owner
+	owner      string // the owner's address, if there is an owner
 	hasOwner   bool
+	sender     string              // of the envelope, once that is known
 	programs   []forwarddb.Command // in the order in which they are run
 	recipients []string            // in the order of the envelope, once finish is through
 
@@ -145,13 +146,24 @@ func (e *expansion) start(rcpt string) (known bool, err error) {
 		if !found {
 			continue
 		}
-		if e.sender, e.hasOwner, err = e.db.owner(t); err != nil {
+		if err := e.findOwner(targets); err != nil {
 			return false, err
 		}
 		e.first = address.Lower(t)
 		return true, e.add(commands)
 	}
 	return false, nil
+}
+
+// findOwner takes the owner of the first of the targets that has one, whichever
+// of them has the commands: so a host can have an owner for all its users.
+func (e *expansion) findOwner(targets []string) (err error) {
+	for _, t := range targets {
+		if e.owner, e.hasOwner, err = e.db.owner(t); err != nil || e.hasOwner {
+			return err
+		}
+	}
+	return nil
 }
 
 // What the first byte of a key of seen says the rest is.
@@ -281,12 +293,18 @@ func (e *expansion) list(name string) error {
 	return e.add(entries)
 }
 
-// describe is what -n says.
-func (e *expansion) describe() string {
+// describePrograms is the part of what -n says that is about programs.
+func (e *expansion) describePrograms() string {
 	var b []byte
 	for _, c := range e.programs {
 		b = append(append(append(b, "run "...), printable(c.String())...), '\n')
 	}
+	return string(b)
+}
+
+// describe is what -n says.
+func (e *expansion) describe() string {
+	b := []byte(e.describePrograms())
 	if len(e.recipients) == 0 {
 		return string(append(b, "no forwarding\n"...))
 	}

@@ -18,6 +18,7 @@ import (
 	"goqmail/internal/forwarddb"
 	"goqmail/internal/prog"
 	"goqmail/internal/qq"
+	"goqmail/internal/queue"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 )
@@ -108,14 +109,12 @@ func run(p *prog.Process) (code int, err error) {
 		return 0, &fault{exitPermanent, noMailbox}
 	}
 	if err := e.finish(); err != nil {
+		if o.show {
+			p.Say(2, e.describePrograms()) // those before the trouble, as in C
+		}
 		return 0, err
 	}
-	if !e.hasOwner {
-		var ok bool
-		if e.sender, ok = p.Env.Get("SENDER"); !ok {
-			e.sender = noSender
-		}
-	}
+	e.sender = sender(p.Env, &e)
 	if o.show {
 		p.Say(2, e.describe())
 	} else if err := deliver(p, &e); err != nil {
@@ -171,6 +170,22 @@ func recipient(env prog.Env, fromExt bool) (string, error) {
 		return "", permanent("$HOST must be set")
 	}
 	return local + "@" + host, nil
+}
+
+// sender is the envelope sender of what is forwarded: the owner, or else
+// $SENDER. A bounce and a double bounce keep theirs, so that
+// one that cannot be delivered is not sent on to the owner and back.
+func sender(env prog.Env, e *expansion) string {
+	original, ok := env.Get("SENDER")
+	switch {
+	case ok && (original == "" || original == queue.SenderDoubleBounce):
+		return original
+	case e.hasOwner:
+		return e.owner
+	case ok:
+		return original
+	}
+	return noSender
 }
 
 // deliver runs the programs, then queues the message.
@@ -243,11 +258,7 @@ func startProgram(p *prog.Process, c forwarddb.Command) (child.Process, error) {
 		return child.Start(cmd)
 	}
 	cmd.Path, cmd.Args = preline, append([]string{preline}, cmd.Args...)
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
-	proc, err := child.StartSearch(cmd, search)
+	proc, err := child.StartSearch(cmd, child.SearchPath(p.Env.List()))
 	if sys.IsNotExist(err) {
 		cmd.Path = p.Home + prelineAtHome
 		return child.Start(cmd)

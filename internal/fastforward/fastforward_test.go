@@ -13,45 +13,22 @@ import (
 	"goqmail/internal/testkit/progtest"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// write writes a file, readable for everyone.
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	must(t, os.WriteFile(path, []byte(content), 0o644))
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return "(absent)"
-	}
-	must(t, err)
-	return string(b)
-}
-
 // makeDB makes a forwarding database of setforward's instructions, and of
 // records "key=data" that setforward would not write.
 func makeDB(t *testing.T, text string, records ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "f.cdb")
 	f, err := os.Create(path)
-	must(t, err)
+	testkit.Must(t, err)
 	w, err := cdb.NewWriter(f)
-	must(t, err)
-	must(t, forwarddb.Compile([]byte(text), w.Put))
+	testkit.Must(t, err)
+	testkit.Must(t, forwarddb.Compile([]byte(text), w.Put))
 	for _, r := range records {
 		key, data, _ := strings.Cut(r, "=")
-		must(t, w.Put([]byte(key), []byte(data)))
+		testkit.Must(t, w.Put([]byte(key), []byte(data)))
 	}
-	must(t, w.Close())
-	must(t, f.Close())
+	testkit.Must(t, w.Close())
+	testkit.Must(t, f.Close())
 	return path
 }
 
@@ -60,8 +37,8 @@ func list(t *testing.T, lines ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "l.bin")
 	b, err := forwarddb.CompileList([]byte(strings.Join(lines, "\n")))
-	must(t, err)
-	write(t, path, string(b))
+	testkit.Must(t, err)
+	testkit.Write(t, path, string(b))
 	return path
 }
 
@@ -111,7 +88,7 @@ b@c, \ d, "e\ f"@g, &, ~é; run@h: |a\
 		{"user@a@b@cat", from + "to <catch@z>"},
 		{"q", from + "to <bare@z>"},
 		{"own@h", "from <owner@h>, to <x@y>"},
-		{"n@own", from + "to <x@y>"},
+		{"n@own", "from <w@w>, to <x@y>"}, // the owner for the host
 		{"m@own", "from <w@w>, to <z@z>"},
 		{"null@h", "from <>, to <x@y>"},
 		{"chain@h", "run |last, " + from + "to <end@h>"},
@@ -138,6 +115,13 @@ b@c, \ d, "e\ f"@g, &, ~é; run@h: |a\
 			t.Errorf("%q: %q, %d, want no mailbox", rcpt, got, code)
 		}
 	}
+	// A bounce stays one: no owner gets what he could not take.
+	for sender, want := range map[string]string{"": "<>", "#@[]": "<#@[]>", "s-@t-@[]": "<owner@h>"} {
+		r := progtest.Run(t, Run, progtest.Call{Args: []string{"fastforward", "-n", db}, Env: []string{"RECIPIENT=own@h", "SENDER=" + sender}})
+		if want := "from " + want + "\nto <x@y>\n"; r.Err != want {
+			t.Errorf("SENDER=%s: %q, want %q", sender, r.Err, want)
+		}
+	}
 	// Without $SENDER, as by hand.
 	r := progtest.Run(t, Run, progtest.Call{Args: []string{"fastforward", "-n", db}, Env: []string{"RECIPIENT=chain@h"}})
 	if want := "run |last\nfrom <original envelope sender>\nto <end@h>\n"; r.Err != want {
@@ -148,21 +132,21 @@ b@c, \ d, "e\ f"@g, &, ~é; run@h: |a\
 // What cannot be read, or is not in its format: never a part of the recipients.
 func TestUnreadable(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir+"/cut", "&a@b\x00&c@d")
-	write(t, dir+"/program", "&a@b\x00|p\x00")
-	write(t, dir+"/empty", "&a@b\x00\x00")
-	write(t, dir+"/long", "&"+strings.Repeat("x", 899)+"\x00")
-	write(t, dir+"/private", "&a@b\x00")
-	must(t, os.Chmod(dir+"/private", 0o640))
-	must(t, syscall.Mkfifo(dir+"/fifo", 0o644))
-	must(t, os.Chmod(dir+"/fifo", 0o644))
+	testkit.Write(t, dir+"/cut", "&a@b\x00&c@d")
+	testkit.Write(t, dir+"/program", "&a@b\x00|p\x00")
+	testkit.Write(t, dir+"/empty", "&a@b\x00\x00")
+	testkit.Write(t, dir+"/long", "&"+strings.Repeat("x", 899)+"\x00")
+	testkit.Write(t, dir+"/private", "&a@b\x00")
+	testkit.Must(t, os.Chmod(dir+"/private", 0o640))
+	testkit.Must(t, syscall.Mkfifo(dir+"/fifo", 0o644))
+	testkit.Must(t, os.Chmod(dir+"/fifo", 0o644))
 	testkit.Looping(t, dir+"/loop")
 	db := makeDB(t, `absent@h: |p, `+dir+`/absent; cut@h: `+dir+`/cut; program@h: `+dir+`/program; empty@h: `+dir+`/empty; long@h: `+dir+`/long;
 		private@h: `+dir+`/private; fifo@h: `+dir+`/fifo; dir@h: `+dir+`; loop@h: `+dir+`/loop; tty@h: /dev/full; last@h: `+dir+`/a, `+dir+`/b;`,
 		":c1@h=&b", ":c2@h=b\x00", ":c3@h=&b\x00\x00", ":c4@h=?x\x00", ":c5@h=&c1@h\x00", "?o@h=a\x00Tb", ":o@h=&b\x00", ":oo@h=&o@h\x00", ":none@h=")
 	unable := func(name, why string) string { return "fastforward: fatal: unable to read " + name + ": " + why }
 	tests := []struct{ rcpt, want string }{
-		{"absent", unable(dir+"/absent", "file does not exist")},
+		{"absent", "run |p, " + unable(dir+"/absent", "file does not exist")}, // in C, too, what came before is said
 		{"cut", unable(dir+"/cut", "bad mailing list format")},
 		{"program", unable(dir+"/program", "bad mailing list format")},
 		{"empty", unable(dir+"/empty", "bad mailing list format")},
@@ -181,7 +165,7 @@ func TestUnreadable(t *testing.T) {
 		{"o", unable(db, "bad database format")},
 		{"oo", unable(db, "bad database format")},
 	}
-	must(t, os.Chmod(dir, 0o755))
+	testkit.Must(t, os.Chmod(dir, 0o755))
 	for _, tt := range tests {
 		if got, code := plan(t, db, tt.rcpt+"@h"); got != tt.want || code != exitTemporary {
 			t.Errorf("%s: %q, %d, want %q", tt.rcpt, got, code, tt.want)
@@ -190,10 +174,10 @@ func TestUnreadable(t *testing.T) {
 	if got, code := plan(t, db, "none@h"); got != noForwarding || code != exitOK {
 		t.Errorf("a record without commands: %q, %d", got, code)
 	}
-	whole := read(t, db)
-	write(t, dir+"/header", whole[:2047])
-	write(t, dir+"/tables", whole[:len(whole)-1])
-	write(t, dir+"/junk", strings.Repeat("junk", 1000))
+	whole := testkit.Content(t, db)
+	testkit.Write(t, dir+"/header", whole[:2047])
+	testkit.Write(t, dir+"/tables", whole[:len(whole)-1])
+	testkit.Write(t, dir+"/junk", strings.Repeat("junk", 1000))
 	for _, tt := range []struct{ name, why string }{
 		{dir + "/absent", "file does not exist"}, {dir, "is a directory"}, {"/dev/null", "input/output error"}, {dir + "/fifo", "input/output error"},
 		{dir + "/header", "input/output error"}, {dir + "/tables", "input/output error"}, {dir + "/junk", "input/output error"},
@@ -208,7 +192,7 @@ func TestUnreadable(t *testing.T) {
 // database has a record that cannot be read.
 func TestBrokenRecords(t *testing.T) {
 	db := makeDB(t, "a@h: b@h; c@h: d@h;", ":b@h=&x\x00", "?a@h=o", ":d@h=&x\x00", "?d@h=o")
-	whole := []byte(read(t, db))
+	whole := []byte(testkit.Content(t, db))
 	for _, tt := range []struct{ rcpt, key string }{
 		{"a@h", ":a@h"}, {"a@h", "?a@h"}, {"a@h", ":b@h"}, {"c@h", "?d@h"},
 	} {
@@ -217,7 +201,7 @@ func TestBrokenRecords(t *testing.T) {
 		at := strings.Index(string(broken), tt.key) - 4
 		copy(broken[at:], "\xff\xff\xff\xff")
 		path := filepath.Join(t.TempDir(), "f.cdb")
-		write(t, path, string(broken))
+		testkit.Write(t, path, string(broken))
 		if got, code := plan(t, path, tt.rcpt); got != "fastforward: fatal: unable to read "+path+": input/output error" || code != exitTemporary {
 			t.Errorf("%s, record %s: %q, %d", tt.rcpt, tt.key, got, code)
 		}

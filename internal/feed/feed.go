@@ -20,7 +20,7 @@ const (
 	Pipe  Stage = iota + 1 // no pipe was to be had
 	Start                  // the command could not be started
 	Input                  // the message could not be read to its end; the command was ended
-	Wait                   // the command's end could not be learnt
+	Wait                   // the command's end could not be learned of
 	Crash                  // a signal ended the command
 )
 
@@ -50,13 +50,10 @@ func Run(p *prog.Process, command []string, first string, in io.Reader) (code in
 	if err != nil {
 		return 0, &Error{Pipe, err}
 	}
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
+	env := p.Env.List()
 	proc, err := child.StartSearch(&child.Cmd{
-		Path: command[0], Args: command, Env: p.Env.List(), Files: []sys.FD{r, p.FD(1), p.FD(2)},
-	}, search)
+		Path: command[0], Args: command, Env: env, Files: []sys.FD{r, p.FD(1), p.FD(2)},
+	}, child.SearchPath(env))
 	_ = r.Close() // a pipe's end that nothing was read from
 	if err != nil {
 		_ = w.Close() // nor written to

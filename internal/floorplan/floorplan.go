@@ -26,6 +26,7 @@ type Room struct {
 var Rooms = map[string]Room{
 	"testkit":           {Tests, "temp queues, fake programs, private namespaces"},
 	"testkit/progtest":  {Tests, "runs a program inside the test process"},
+	"testkit/dnstest":   {Tests, "a resolver in memory"},
 	"testkit/queuetest": {Tests, "the queue program in memory"},
 	"floorplan":         {Tests, "this plan"},
 
@@ -73,7 +74,7 @@ var Rooms = map[string]Room{
 	"dns":       {Service, "the suite's only resolver"},
 	"ident":     {Service, "asks who opened a connection (RFC 1413)"},
 	"feed":      {Service, "runs a command with lines before a message"},
-	"ucspi":     {Service, "names and ports for tcpserver and tcpclient"},
+	"ucspi":     {Service, "options, names and ports of tcpserver and tcpclient"},
 	"commands":  {Service, "command lines of network protocols"},
 	"spawn":     {Service, "the engine of both spawners"},
 	"worker":    {Service, "a program that stays for several jobs"},
@@ -124,7 +125,7 @@ var Rooms = map[string]Room{
 // a key has no code path to that power; widening this is a change to argue for.
 var Keys = map[string][]string{
 	"sys/creds": {"start", "lspawn", "tcpserver", "setuidgid", "checkpassword"},
-	"sys/child": {"sys/creds", "qq", "workers", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "inject", "mailtools", "feed", "fastforward", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "container", "checkpassword", "tcpclient", "rblsmtpd", "ucspitools"},
+	"sys/child": {"sys/creds", "qq", "workers", "start", "spawn", "lspawn", "rspawn", "local", "getpw", "mailtools", "feed", "fastforward", "tcpserver", "tcpident", "setuidgid", "multilog", "popup", "container", "checkpassword", "tcpclient", "rblsmtpd", "ucspitools"},
 	"sys/sock":  {"dns", "ident", "remote", "smtpd", "qmqpc", "splogger", "tcpserver", "tcpident", "setup", "ucspi", "tcpclient"},
 }
 
@@ -143,7 +144,7 @@ var Linked = map[string][]string{
 
 // Light are the binaries that run once for each message or delivery and so link
 // none of Heavy; qmail-remote may link what a network client needs.
-var Light = []string{"qmail-queue", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-remote", "qmail-inject", "sendmail", "fastforward"}
+var Light = []string{"qmail-queue", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-remote", "qmail-inject", "sendmail", "forward", "fastforward", "dot-forward"}
 
 // Heavy are the packages that cost start-up time.
 var Heavy = []string{"net", "crypto/tls", "net/http", "crypto/rand", "os/user", "os/exec", "encoding/json", "regexp", "text/template", "log"}

@@ -112,6 +112,26 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// TestKeysAreUsed: who holds a key and does not need it gives it back.
+func TestKeysAreUsed(t *testing.T) {
+	used := map[string]bool{} // HOLDER KEY
+	for _, f := range readAll(t) {
+		name, _ := strings.CutPrefix(f.pkg, "internal/")
+		for _, im := range f.imports {
+			if !f.test {
+				used[name+" "+room(im)] = true
+			}
+		}
+	}
+	for key, holders := range Keys {
+		for _, h := range holders {
+			if !used[h+" "+key] {
+				t.Errorf("%s holds the key %s and imports it nowhere", h, key)
+			}
+		}
+	}
+}
+
 // wrong says why a package must not import im, or "".
 func wrong(name string, internal bool, pkg, im string) string {
 	to := room(im)

@@ -148,9 +148,9 @@ var listTests = []struct {
 	{strings.Repeat("x", 800) + "  ", "&" + strings.Repeat("x", 800) + "\x00", nil},
 	{"&" + strings.Repeat("x", 800), "&" + strings.Repeat("x", 800) + "\x00", nil},
 	{"/" + strings.Repeat("x", 900), "/" + strings.Repeat("x", 900) + "\x00", nil},
-	{"a\x00b\n", "", ErrListNUL},
-	{"#\x00\n", "", ErrListNUL},
-	{"a\n" + strings.Repeat("x", 801) + "\n\x00", "", ErrListLong},
+	{"a\x00b\n", "", errListNUL},
+	{"#\x00\n", "", errListNUL},
+	{"a\n" + strings.Repeat("x", 801) + "\n\x00", "", errListLong},
 }
 
 func TestCompileList(t *testing.T) {

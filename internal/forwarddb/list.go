@@ -8,8 +8,8 @@ import (
 
 // What CompileList says of a text that is no mailing list.
 var (
-	ErrListNUL  = errors.New("NUL in input")
-	ErrListLong = errors.New("addresses must be under 800 bytes") // 800 itself is accepted
+	errListNUL  = errors.New("NUL in input")
+	errListLong = errors.New("addresses must be under 800 bytes") // 800 itself is accepted
 )
 
 // CompileList makes a binary mailing list of lines of text. Blanks and tabs at
@@ -23,7 +23,7 @@ func CompileList(text []byte) ([]byte, error) {
 		line, rest, _ := bytes.Cut(text, []byte{'\n'})
 		text = rest
 		if bytes.IndexByte(line, 0) >= 0 {
-			return nil, ErrListNUL
+			return nil, errListNUL
 		}
 		line = bytes.TrimRight(line, " \t") // bytes of ASCII: nothing of Unicode
 		if len(line) == 0 || line[0] == '#' {
@@ -38,7 +38,7 @@ func CompileList(text []byte) ([]byte, error) {
 			c.Kind = Recipient
 		}
 		if c.Kind == Recipient && len(c.Text) > MaxAddress {
-			return nil, ErrListLong
+			return nil, errListLong
 		}
 		list = c.Append(list)
 	}

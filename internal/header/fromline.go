@@ -21,7 +21,7 @@ func FromDate(line []byte) (t int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	words := splitBlanks(string(rest))
+	words := address.Fields(string(rest), " \t")
 	for i := len(words) - 3; i >= 0; i-- {
 		m := monthOf(words[i])
 		if m < 0 {
@@ -50,11 +50,6 @@ func FromDate(line []byte) (t int64, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// splitBlanks cuts s at runs of blanks and tabs.
-func splitBlanks(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' })
 }
 
 // monthOf is 0 to 11, or -1.

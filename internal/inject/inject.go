@@ -114,7 +114,7 @@ func run(p *prog.Process) error {
 	if err != nil {
 		return err
 	}
-	if _, err := out.Write(append(added, in.msg.kept...)); err == nil {
+	if _, err = out.Write(append(added, in.msg.kept...)); err == nil {
 		err = copyBody(out, line, input)
 	}
 	if err != nil {

@@ -366,6 +366,26 @@ func TestBodyUnreadable(t *testing.T) {
 	}
 }
 
+// TestBodyBreaksOff: a message whose body cannot be read to its end is not queued.
+// The socket gives what was written, then the error.
+func TestBodyBreaksOff(t *testing.T) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	testkit.Must(t, err)
+	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer func() { _ = ours.Close() }()
+	_, err = theirs.WriteString("To: a@b.c\n\nthe first half\n")
+	testkit.Must(t, err)
+	_, err = ours.WriteString("never read") // so that the close is a reset
+	testkit.Must(t, err)
+	testkit.Must(t, theirs.Close())
+	r := newSession(t, "0")
+	r.fd0 = ours
+	r.do(t)
+	if want := "qmail-inject: fatal: read error\n"; r.code != 111 || r.err != want || r.envelope != "" {
+		t.Errorf("exit %d, %q, envelope %q, want 111, %q and an unfinished one", r.code, r.err, r.envelope, want)
+	}
+}
+
 // Without descriptors for pipes the queue program cannot be started.
 func TestNoDescriptors(t *testing.T) {
 	var old syscall.Rlimit

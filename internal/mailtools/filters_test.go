@@ -69,14 +69,14 @@ func TestFilters(t *testing.T) {
 			record(t, h, "0")
 			env := []string{"SENDER=s@x", "DTLINE=D\n", "PATH=/bin:/usr/bin"}
 			got := call(t, pr.run, h.Dir, "Subject: s\n\nb", env, append(append([]string{pr.name}, pr.before...), tt.command...)...)
-			want := result{code: 0, err: strings.ReplaceAll(tt.text, "NAME", pr.name)}
+			want := result{Code: 0, Err: strings.ReplaceAll(tt.text, "NAME", pr.name)}
 			switch tt.want {
 			case yes:
-				want = result{code: pr.yes, err: pr.yesText}
+				want = result{Code: pr.yes, Err: pr.yesText}
 			case undecided:
-				want.code = 111
+				want.Code = 111
 			}
-			got.err, got.out = withoutNumber(got.err), ""
+			got.Err, got.Out = withoutNumber(got.Err), ""
 			if got != want {
 				t.Errorf("%s, %s = %+v, want %+v", pr.name, tt.name, got, want)
 			}
@@ -157,7 +157,7 @@ func TestCondredirect(t *testing.T) {
 		record(t, h, tt.status)
 		// The command reads all of the message; it is queued from its beginning.
 		got := call(t, Condredirect, h.Dir, "A: b\n\nc", append(tt.env, "PATH=/bin:/usr/bin"), "condredirect", "new@x", "sh", "-c", "cat >/dev/null")
-		got.err = withoutNumber(got.err)
+		got.Err = withoutNumber(got.Err)
 		if got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}

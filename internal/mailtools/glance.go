@@ -72,15 +72,3 @@ func (g *glance) field(field []byte) {
 		g.recipient = line
 	}
 }
-
-// printable is s with by in the place of every byte that a terminal might obey
-// or that is not ASCII.
-func printable[T string | []byte](s T, by byte) []byte {
-	b := []byte(s)
-	for i, c := range b {
-		if c < 32 || c > 126 {
-			b[i] = by
-		}
-	}
-	return b
-}

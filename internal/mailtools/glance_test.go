@@ -43,9 +43,3 @@ func TestGlance(t *testing.T) {
 		t.Error("take of what cannot be read: no error")
 	}
 }
-
-func TestPrintable(t *testing.T) {
-	if got := string(printable("a\x1b[2J\x9b\xc3\xa9\x7f ~\n", '/')); got != "a/[2J////"+" ~/" {
-		t.Errorf("printable = %q", got)
-	}
-}

@@ -169,7 +169,7 @@ func TestMaildir2mboxFailures(t *testing.T) {
 			env = append(env, here.Replace(e))
 		}
 		want := fatal + here.Replace(tt.err)
-		if got := b.run(env...); got.code != 111 || !strings.HasPrefix(got.err, want) || got.out != "" {
+		if got := b.run(env...); got.Code != 111 || !strings.HasPrefix(got.Err, want) || got.Out != "" {
 			t.Errorf("%s: %+v, want 111, %q", tt.name, got, want)
 		}
 		if got, _ := os.ReadFile(b.path("mbox")); string(got) != "old" {

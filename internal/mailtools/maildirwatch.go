@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"time"
 
+	"goqmail/internal/address"
 	"goqmail/internal/maildir"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
@@ -79,12 +80,12 @@ func showMessage(out *bufio.Writer, dir *sys.Dir, name string) (ok bool) {
 	if g.take(fd, watchText) != nil {
 		return false
 	}
-	line := func(s string, by byte) []byte { return printable(s[:min(len(s), watchLine)], by) }
+	line := func(s string, by byte) []byte { return address.Printable(s[:min(len(s), watchLine)], by) }
 	parts := [][]byte{[]byte("FROM "), line(g.sender, '?'), []byte(" TO <"), line(g.recipient, '?'), []byte(">\n")}
 	if g.from != "" {
 		parts = append(parts, []byte(boldOn), line(g.from, '/'), []byte(boldOff+"\n"))
 	}
-	for _, part := range append(parts, printable(g.text, '/'), []byte("\n\n")) {
+	for _, part := range append(parts, address.Printable(g.text, '/'), []byte("\n\n")) {
 		_, _ = out.Write(part) // a failure shows in Flush
 	}
 	return true

@@ -65,7 +65,7 @@ func TestMaildirwatch(t *testing.T) {
 		"FROM ? TO <?>\n\x1b[1mFrom: " + strings.Repeat("f", 998-len("From: ")) + "\x1b[0m\n\n\n"
 	got := looks(t, 1, nil, nil, b.path("Maildir"))
 	if want := (result{0, clear + want, ""}); got != want {
-		t.Errorf("maildirwatch = %d, %q, %q, want %q", got.code, got.out, got.err, want.out)
+		t.Errorf("maildirwatch = %d, %q, %q, want %q", got.Code, got.Out, got.Err, want.Out)
 	}
 	if _, err := os.Stat(b.path("Maildir/tmp/old")); !os.IsNotExist(err) {
 		t.Errorf("what is old in tmp is still there: %v", err)
@@ -79,7 +79,7 @@ func TestMaildirwatch(t *testing.T) {
 		b.put("Maildir/new/4", "Subject: four\n\n", 1)
 	})
 	if want := (result{0, clear + want + clear + "FROM ? TO <?>\nfour//\n\n", ""}); got != want {
-		t.Errorf("second look: %d, %q, %q, want %q", got.code, got.out, got.err, want.out)
+		t.Errorf("second look: %d, %q, %q, want %q", got.Code, got.Out, got.Err, want.Out)
 	}
 }
 

@@ -26,13 +26,10 @@ const (
 // startCommand starts a command of the user's, looked up in $PATH, with stdin as
 // its descriptor 0 and ours as 1 and 2.
 func startCommand(p *prog.Process, command []string, stdin sys.FD) (child.Process, error) {
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
+	env := p.Env.List()
 	return child.StartSearch(&child.Cmd{
-		Path: command[0], Args: command, Env: p.Env.List(), Files: []sys.FD{stdin, p.FD(1), p.FD(2)},
-	}, search)
+		Path: command[0], Args: command, Env: env, Files: []sys.FD{stdin, p.FD(1), p.FD(2)},
+	}, child.SearchPath(env))
 }
 
 // noProcess tells whether startCommand failed because no process is to be had,

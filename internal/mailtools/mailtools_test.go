@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,44 +12,19 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
+	"goqmail/internal/testkit/progtest"
 )
 
-// A result is what a program did.
+// A result is a progtest.Result that can be written without the names of fields.
 type result struct {
-	code     int
-	out, err string
+	Code     int
+	Out, Err string
 }
 
-// call runs a program with files as its descriptors 0 to 2.
+// call runs a program in the test process.
 func call(t *testing.T, run func(*prog.Process) int, home, in string, env []string, argv ...string) result {
 	t.Helper()
-	p := &prog.Process{Args: argv, Env: prog.NewEnv(env), Home: home, FDs: map[int]sys.FD{}}
-	var files [3]*os.File
-	for i := range files {
-		path := filepath.Join(t.TempDir(), strconv.Itoa(i))
-		if i == 0 {
-			if err := os.WriteFile(path, []byte(in), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = f.Close() }()
-		files[i] = f
-		p.FDs[i] = sys.FD(f.Fd())
-	}
-	var r result
-	r.code = run(p)
-	for i, s := range []*string{&r.out, &r.err} {
-		b, err := os.ReadFile(files[i+1].Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		*s = string(b)
-	}
-	return r
+	return result(progtest.Run(t, run, progtest.Call{Home: home, Args: argv, Env: env, Stdin: in}))
 }
 
 func TestSendmail(t *testing.T) {
@@ -108,8 +82,8 @@ func TestSendmail(t *testing.T) {
 			t.Errorf("%s: becomes %q, want %q", tt.argv, got, tt.want)
 		}
 		if tt.want == "" {
-			if r.code != tt.code || r.err != tt.err {
-				t.Errorf("%s: exit %d, %q, want %d, %q", tt.argv, r.code, r.err, tt.code, tt.err)
+			if r.Code != tt.code || r.Err != tt.err {
+				t.Errorf("%s: exit %d, %q, want %d, %q", tt.argv, r.Code, r.Err, tt.code, tt.err)
 			}
 			continue
 		}
@@ -190,7 +164,7 @@ func TestForward(t *testing.T) {
 		testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), tt.status)
 		got := call(t, Forward, h.Dir, "A: b\n\nc", append(tt.env, "PATH=/bin:/usr/bin"), append([]string{"forward"}, tt.args...)...)
 		if tt.want == (result{}) {
-			if got.code != 0 || !strings.HasPrefix(got.err, "forward: qp ") {
+			if got.Code != 0 || !strings.HasPrefix(got.Err, "forward: qp ") {
 				t.Errorf("%s: %+v, want exit 0 and the number of a process", tt.name, got)
 			}
 		} else if got != tt.want {
@@ -205,19 +179,23 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// ofDirectory is run with a directory as descriptor 0, which cannot be read.
+func ofDirectory(t *testing.T, run func(*prog.Process) int) func(*prog.Process) int {
+	t.Helper()
+	dir, err := os.Open(t.TempDir())
+	testkit.Must(t, err)
+	t.Cleanup(func() { _ = dir.Close() })
+	return func(p *prog.Process) int {
+		p.FDs[0] = sys.FD(dir.Fd())
+		return run(p)
+	}
+}
+
 // A message that cannot be read is not forwarded.
 func TestForwardUnreadable(t *testing.T) {
 	h := testkit.NewHome(t)
 	testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), "0")
-	dir, err := os.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = dir.Close() }()
-	got := call(t, func(p *prog.Process) int {
-		p.FDs[0] = sys.FD(dir.Fd())
-		return Forward(p)
-	}, h.Dir, "", []string{"NEWSENDER=", "DTLINE=x", "PATH=/bin:/usr/bin"}, "forward", "a")
+	got := call(t, ofDirectory(t, Forward), h.Dir, "", []string{"NEWSENDER=", "DTLINE=x", "PATH=/bin:/usr/bin"}, "forward", "a")
 	if want := (result{111, "", "forward: fatal: unable to read message: is a directory\n"}); got != want {
 		t.Errorf("forward of a directory = %+v, want %+v", got, want)
 	}
@@ -263,7 +241,7 @@ func TestPreline(t *testing.T) {
 		got := call(t, Preline, "", tt.in, env, append([]string{"preline"}, tt.args...)...)
 		if got != tt.want {
 			t.Errorf("preline %q = %d, %d bytes, %q, want %d, %d bytes, %q", tt.args,
-				got.code, len(got.out), got.err, tt.want.code, len(tt.want.out), tt.want.err)
+				got.Code, len(got.Out), got.Err, tt.want.Code, len(tt.want.Out), tt.want.Err)
 		}
 	}
 	for i := range 3 { // each variable must be there
@@ -275,15 +253,7 @@ func TestPreline(t *testing.T) {
 }
 
 func TestPrelineUnreadable(t *testing.T) {
-	dir, err := os.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = dir.Close() }()
-	got := call(t, func(p *prog.Process) int {
-		p.FDs[0] = sys.FD(dir.Fd())
-		return Preline(p)
-	}, "", "", []string{"UFLINE=", "RPLINE=", "DTLINE=", "PATH=/bin"}, "preline", "cat")
+	got := call(t, ofDirectory(t, Preline), "", "", []string{"UFLINE=", "RPLINE=", "DTLINE=", "PATH=/bin"}, "preline", "cat")
 	if want := (result{111, "", "preline: fatal: unable to copy input: is a directory\n"}); got != want {
 		t.Errorf("preline of a directory = %+v, want %+v", got, want)
 	}

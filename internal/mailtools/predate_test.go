@@ -43,22 +43,14 @@ func TestPredate(t *testing.T) {
 		got := call(t, at(Predate), "", tt.in, []string{"TZ=" + tt.tz, "PATH=/bin:/usr/bin"}, append([]string{"predate"}, tt.args...)...)
 		if got != tt.want {
 			t.Errorf("TZ=%s predate %q = %d, %.80q, %q, want %d, %.80q, %q", tt.tz, tt.args,
-				got.code, got.out, got.err, tt.want.code, tt.want.out, tt.want.err)
+				got.Code, got.Out, got.Err, tt.want.Code, tt.want.Out, tt.want.Err)
 		}
 	}
 }
 
 // A command whose input breaks off does not see an end that is none.
 func TestPredateUnreadable(t *testing.T) {
-	dir, err := os.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = dir.Close() }()
-	got := call(t, at(func(p *prog.Process) int {
-		p.FDs[0] = sys.FD(dir.Fd())
-		return Predate(p)
-	}), "", "", nil, "predate", "sh", "-c", "while read -r l; do :; done; echo the end")
+	got := call(t, at(ofDirectory(t, Predate)), "", "", nil, "predate", "sh", "-c", "while read -r l; do :; done; echo the end")
 	if want := (result{111, "", "predate: fatal: unable to copy input: is a directory\n"}); got != want {
 		t.Errorf("predate of a directory = %+v, want %+v", got, want)
 	}

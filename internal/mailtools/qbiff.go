@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"goqmail/internal/address"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/utmp"
@@ -50,9 +51,9 @@ func (b biff) run() {
 	const newLine = "\r\n"
 	var note []byte
 	note = append(note, newLine+"\a"...)
-	note = append(note, printable("*** TO <"+local+"> FROM <"+sender+">", '_')...)
+	note = append(note, address.Printable("*** TO <"+local+"> FROM <"+sender+">", '_')...)
 	note = append(note, newLine+"    "...)
-	note = append(note, printable(g.text, '/')...)
+	note = append(note, address.Printable(g.text, '/')...)
 	note = append(note, newLine...)
 
 	users, err := sys.Cwd().Open(b.utmp, sys.ReadOnly|sys.NonBlock, 0)

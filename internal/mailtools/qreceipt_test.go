@@ -2,13 +2,10 @@ package mailtools
 
 import (
 	"bytes"
-	"os"
 	"strings"
 	"testing"
 
 	"goqmail/internal/address"
-	"goqmail/internal/prog"
-	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
 )
 
@@ -94,15 +91,7 @@ func TestQreceiptSender(t *testing.T) {
 }
 
 func TestQreceiptUnreadable(t *testing.T) {
-	dir, err := os.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = dir.Close() }()
-	got := call(t, func(p *prog.Process) int {
-		p.FDs[0] = sys.FD(dir.Fd())
-		return Qreceipt(p)
-	}, "", "", []string{"SENDER=s"}, "qreceipt", "me@h")
+	got := call(t, ofDirectory(t, Qreceipt), "", "", []string{"SENDER=s"}, "qreceipt", "me@h")
 	if want := (result{111, "", "qreceipt: fatal: read error\n"}); got != want {
 		t.Errorf("qreceipt of a directory = %+v, want %+v", got, want)
 	}

@@ -38,7 +38,7 @@ func TestQsmhook(t *testing.T) {
 	for _, tt := range tests {
 		got := call(t, Qsmhook, "", tt.in, env, append([]string{"qsmhook"}, tt.args...)...)
 		if got != tt.want {
-			t.Errorf("qsmhook %q = %d, %.80q, %q, want %d, %.80q, %q", tt.args, got.code, got.out, got.err, tt.want.code, tt.want.out, tt.want.err)
+			t.Errorf("qsmhook %q = %d, %.80q, %q, want %d, %.80q, %q", tt.args, got.Code, got.Out, got.Err, tt.want.Code, tt.want.Out, tt.want.Err)
 		}
 	}
 	for i := range 6 { // each variable must be there

@@ -3,6 +3,7 @@ package mbox2maildir
 import (
 	"bytes"
 	"io"
+	"strconv"
 
 	"goqmail/internal/address"
 	"goqmail/internal/header"
@@ -13,18 +14,23 @@ import (
 const (
 	flagDraft   = 'D'
 	flagFlagged = 'F'
+	flagPassed  = 'P'
 	flagReplied = 'R'
 	flagSeen    = 'S'
 	flagTrashed = 'T'
 )
 
 // maildirFlags are all of them in order.
-const maildirFlags = "DFRST"
+const maildirFlags = "DFPRST"
 
 // A state is what a mail reader has noted of a message in an mbox:
 //
 //	Status:    R read, O not new any more, D deleted
 //	X-Status:  A answered, F flagged, D deleted, T draft
+//
+// Or, by Mozilla's readers, Thunderbird among them:
+//
+//	X-Mozilla-Status:  four hexadecimal digits, the sum of mozillaFlags
 type state struct {
 	old   bool          // a mail reader has shown it: it belongs into cur
 	flags map[byte]bool // of maildirFlags
@@ -40,12 +46,44 @@ func (s *state) note(letters []byte, x bool) {
 		flag, ok := meaning[c]
 		s.old = s.old || ok
 		if ok && flag != 0 {
-			if s.flags == nil {
-				s.flags = make(map[byte]bool)
-			}
-			s.flags[flag] = true
+			s.set(flag)
 		}
 	}
+}
+
+// mozillaFlags are the bits of an X-Mozilla-Status field that say something
+// about the reader. (The others are about his program's own files.)
+var mozillaFlags = map[uint64]byte{
+	0x0001: flagSeen,
+	0x0002: flagReplied,
+	0x0004: flagFlagged,
+	0x0008: flagTrashed, // it goes when the mbox is compacted
+	0x1000: flagPassed,
+}
+
+// noteMozilla takes an X-Mozilla-Status field; false if it is none.
+func (s *state) noteMozilla(field []byte) bool {
+	const digits, base, bits = 4, 16, 16
+	text := string(bytes.Trim(field, " \t\r\n"))
+	sum, err := strconv.ParseUint(text, base, bits)
+	if err != nil || len(text) != digits {
+		return false
+	}
+	for bit, flag := range mozillaFlags {
+		if sum&bit != 0 {
+			s.set(flag)
+		}
+	}
+	return true
+}
+
+// set sets a flag, which makes the message an old one.
+func (s *state) set(flag byte) {
+	s.old = true
+	if s.flags == nil {
+		s.flags = make(map[byte]bool)
+	}
+	s.flags[flag] = true
 }
 
 // info is what stands after the unique name in cur: ":2," and the flags.
@@ -62,8 +100,8 @@ func (s *state) info() string {
 // maxLine is how long a header line may be, in bytes, to be looked at.
 const maxLine = 64 << 10
 
-// A stateWriter passes a message on without its fields Status and X-Status,
-// which it notes. Call end after the last piece.
+// A stateWriter passes a message on without its fields Status, X-Status and
+// X-Mozilla-Status, which it notes. Call end after the last piece.
 type stateWriter struct {
 	state
 	out io.Writer
@@ -117,6 +155,8 @@ func (w *stateWriter) headerLine(ended bool) error {
 	case address.EqualFold(name, "Status"), address.EqualFold(name, "X-Status"):
 		w.note(header.FieldBody(line), len(name) > len("Status"))
 		w.skip = true
+	case address.EqualFold(name, "X-Mozilla-Status"):
+		w.skip = w.noteMozilla(header.FieldBody(line))
 	default:
 		w.skip = false
 	}

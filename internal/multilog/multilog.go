@@ -104,8 +104,6 @@ type multilog struct {
 	pause func() // waits before another try
 	now   func() tai64n.Stamp
 
-	step func() // in tests: called before the reader waits
-
 	stamp   bool
 	actions []action
 	logs    []*logDir

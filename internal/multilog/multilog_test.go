@@ -86,16 +86,7 @@ func (w *world) run(script ...string) {
 }
 
 // said is what came on descriptor 2.
-func (w *world) said() string { return read(w.t, w.out.Name()) }
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
+func (w *world) said() string { return testkit.Read(w.t, w.out.Name()) }
 
 func write(t *testing.T, path, content string, mode os.FileMode) {
 	t.Helper()
@@ -127,7 +118,7 @@ func files(t *testing.T, dir string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, fmt.Sprintf("%s %o %s", name, fi.Mode().Perm(), read(t, filepath.Join(dir, e.Name()))))
+		out = append(out, fmt.Sprintf("%s %o %s", name, fi.Mode().Perm(), testkit.Read(t, filepath.Join(dir, e.Name()))))
 	}
 	return out
 }
@@ -321,7 +312,7 @@ func TestScript(t *testing.T) {
 		w := newWorld(t, tt.in)
 		w.run(tt.script...)
 		for name, want := range tt.want {
-			if got := read(t, name); got != want {
+			if got := testkit.Read(t, name); got != want {
 				t.Errorf("%s: %s holds %q, want %q", tt.name, name, got, want)
 			}
 		}
@@ -621,7 +612,7 @@ func everything(t *testing.T, dir string) string {
 	sort.Strings(names)
 	var b strings.Builder
 	for _, n := range names {
-		b.WriteString(read(t, filepath.Join(dir, n)))
+		b.WriteString(testkit.Read(t, filepath.Join(dir, n)))
 	}
 	return b.String()
 }
@@ -645,7 +636,7 @@ func TestStatusTrouble(t *testing.T) {
 	if got, want := w.said(), "multilog: warning: unable to write /dev/full, pausing: out of disk space\n"; got != want {
 		t.Errorf("said %q, want %q", got, want)
 	}
-	if got, want := read(t, "status"), "x"+strings.Repeat("\n", 1000); got != want {
+	if got, want := testkit.Read(t, "status"), "x"+strings.Repeat("\n", 1000); got != want {
 		t.Errorf("status %q", got)
 	}
 }
@@ -655,7 +646,7 @@ func TestOneNanosecond(t *testing.T) {
 	w := newWorld(t, strings.Repeat("0123456789abcde\n", 1000))
 	w.m.now = func() tai64n.Stamp { return tai64n.Stamp{Sec: 5, Nano: 999999998} }
 	w.run("s4096", "n20", "./log")
-	if got := everything(t, "log"); got != read(t, w.in.Name()) {
+	if got := everything(t, "log"); got != testkit.Read(t, w.in.Name()) {
 		t.Errorf("%d bytes in the log, want 16000: %q", len(got), files(t, "log"))
 	}
 }

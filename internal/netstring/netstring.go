@@ -47,9 +47,6 @@ func (l *Length) Push(c byte) (done bool, err error) {
 	return false, nil
 }
 
-// Value is the number so far.
-func (l *Length) Value() uint64 { return l.n }
-
 // Append adds s as a netstring.
 func Append(b []byte, s string) []byte {
 	return append(append(AppendLength(b, uint64(len(s))), s...), Comma)

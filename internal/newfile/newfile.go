@@ -44,7 +44,8 @@ func Create(dir *sys.Dir, tmp, name string) (*File, error) { return create(dir, 
 
 func create(dir *sys.Dir, tmp, name string, patience time.Duration) (*File, error) {
 	for {
-		fd, err := dir.Open(tmp, sys.WriteOnly|sys.Create, Mode)
+		// As in C no FIFO is waited for that nobody reads.
+		fd, err := dir.Open(tmp, sys.WriteOnly|sys.Create|sys.NonBlock, Mode)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"goqmail/internal/cdb"
@@ -11,64 +12,47 @@ import (
 	"goqmail/internal/testkit"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // here opens a new directory with an old file "name" in it.
 func here(t *testing.T) (*sys.Dir, string) {
 	t.Helper()
 	path := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(path, "name"), []byte("old"), 0o644))
+	testkit.Write(t, filepath.Join(path, "name"), "old")
 	dir, err := sys.OpenDir(path)
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { _ = dir.Close() })
 	return dir, path
 }
 
-func content(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return "(absent)"
-	}
-	must(t, err)
-	return string(b)
-}
-
 func TestFile(t *testing.T) {
 	dir, path := here(t)
-	must(t, os.WriteFile(path+"/tmp", []byte("leftover of a crash"), 0o600))
+	testkit.Must(t, os.WriteFile(path+"/tmp", []byte("leftover of a crash"), 0o600))
 	f, err := Create(dir, "tmp", "name")
-	must(t, err)
-	must(t, f.Publish())
+	testkit.Must(t, err)
+	testkit.Must(t, f.Publish())
 	_, err = f.Write([]byte("new"))
-	must(t, err)
-	must(t, f.Finish())
-	if got := content(t, path+"/name"); got != "old" {
+	testkit.Must(t, err)
+	testkit.Must(t, f.Finish())
+	if got := testkit.Content(t, path+"/name"); got != "old" {
 		t.Errorf("before Move name has %q, want the old content", got)
 	}
-	must(t, f.Move())
+	testkit.Must(t, f.Move())
 	st, err := os.Stat(path + "/name")
-	must(t, err)
-	if got := content(t, path+"/name"); got != "new" || st.Mode() != Mode || content(t, path+"/tmp") != "(absent)" {
-		t.Errorf("name has %q, mode %v, tmp %q; want new, %o, no tmp", got, st.Mode(), content(t, path+"/tmp"), Mode)
+	testkit.Must(t, err)
+	if got := testkit.Content(t, path+"/name"); got != "new" || st.Mode() != Mode || testkit.Content(t, path+"/tmp") != testkit.Absent {
+		t.Errorf("name has %q, mode %v, tmp %q; want new, %o, no tmp", got, st.Mode(), testkit.Content(t, path+"/tmp"), Mode)
 	}
 }
 
 func TestCDB(t *testing.T) {
 	dir, path := here(t)
 	c, err := CreateCDB(dir, "tmp", path+"/name") // an absolute name counts as it is
-	must(t, err)
-	must(t, c.Put([]byte("k"), []byte("v")))
-	must(t, c.Finish())
-	must(t, c.Move())
-	b := []byte(content(t, path+"/name"))
+	testkit.Must(t, err)
+	testkit.Must(t, c.Put([]byte("k"), []byte("v")))
+	testkit.Must(t, c.Finish())
+	testkit.Must(t, c.Move())
+	b := []byte(testkit.Content(t, path+"/name"))
 	db, err := cdb.New(bytes.NewReader(b), int64(len(b)))
-	must(t, err)
+	testkit.Must(t, err)
 	if v, ok, err := db.Get([]byte("k")); string(v) != "v" || !ok || err != nil {
 		t.Errorf("Get(k) = %q, %v, %v", v, ok, err)
 	}
@@ -82,9 +66,10 @@ func TestFailures(t *testing.T) {
 		step  string // the first that fails
 	}{
 		{"tmp cannot be made", func(path string) { testkit.Occupied(t, path+"/tmp") }, "create"},
+		{"tmp is a FIFO", func(path string) { testkit.Must(t, syscall.Mkfifo(path+"/tmp", 0o600)) }, "create"},
 		{"disk full", func(path string) { testkit.Full(t, path+"/tmp") }, "finish"},
 		{"name is a directory", func(path string) {
-			must(t, os.Remove(path+"/name"))
+			testkit.Must(t, os.Remove(path+"/name"))
 			testkit.Occupied(t, path+"/name")
 		}, "move"},
 	}
@@ -113,8 +98,8 @@ func TestFailures(t *testing.T) {
 		if step != tt.step {
 			t.Errorf("%s: fails at %s, want %s", tt.name, step, tt.step)
 		}
-		if tt.step != "move" && content(t, path+"/name") != "old" {
-			t.Errorf("%s: name has %q", tt.name, content(t, path+"/name"))
+		if tt.step != "move" && testkit.Content(t, path+"/name") != "old" {
+			t.Errorf("%s: name has %q", tt.name, testkit.Content(t, path+"/name"))
 		}
 	}
 	if st, err := os.Stat("/dev/full"); err != nil || st.Mode().Perm() == Mode {
@@ -129,10 +114,10 @@ func TestMoveWithoutSync(t *testing.T) {
 	}
 	dir, path := here(t)
 	f, err := Create(dir, "tmp", path+"/name")
-	must(t, err)
-	must(t, f.Finish())
-	must(t, os.Chmod(path, 0o300))
-	defer func() { must(t, os.Chmod(path, 0o700)) }()
+	testkit.Must(t, err)
+	testkit.Must(t, f.Finish())
+	testkit.Must(t, os.Chmod(path, 0o300))
+	defer func() { testkit.Must(t, os.Chmod(path, 0o700)) }()
 	if err := f.Move(); err == nil {
 		t.Error("Move in a directory that cannot be opened for reading succeeded")
 	}
@@ -142,7 +127,7 @@ func TestMoveWithoutSync(t *testing.T) {
 func TestLock(t *testing.T) {
 	dir, path := here(t)
 	first, err := Create(dir, "tmp", "name")
-	must(t, err)
+	testkit.Must(t, err)
 	if _, err := create(dir, "tmp", "name", 0); !sys.IsTimeout(err) {
 		t.Fatalf("a second Create: %v, want ErrTimeout", err)
 	}
@@ -161,26 +146,26 @@ func TestLock(t *testing.T) {
 		made <- err
 	}()
 	_, err = first.Write([]byte("first"))
-	must(t, err)
-	must(t, first.Finish())
-	must(t, first.Move())
-	must(t, <-made)
-	if got := content(t, path+"/name"); got != "2" || content(t, path+"/tmp") != "(absent)" {
-		t.Errorf("name has %q, tmp %q", got, content(t, path+"/tmp"))
+	testkit.Must(t, err)
+	testkit.Must(t, first.Finish())
+	testkit.Must(t, first.Move())
+	testkit.Must(t, <-made)
+	if got := testkit.Content(t, path+"/name"); got != "2" || testkit.Content(t, path+"/tmp") != testkit.Absent {
+		t.Errorf("name has %q, tmp %q", got, testkit.Content(t, path+"/tmp"))
 	}
 	// One who gives up leaves tmp to the next.
 	third, err := Create(dir, "tmp", "name")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = third.Write([]byte("not this, it is longer"))
-	must(t, err)
+	testkit.Must(t, err)
 	third.Abandon()
 	fourth, err := create(dir, "tmp", "name", 0)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = fourth.Write([]byte("4"))
-	must(t, err)
-	must(t, fourth.Finish())
-	must(t, fourth.Move())
-	if got := content(t, path+"/name"); got != "4" {
+	testkit.Must(t, err)
+	testkit.Must(t, fourth.Finish())
+	testkit.Must(t, fourth.Move())
+	if got := testkit.Content(t, path+"/name"); got != "4" {
 		t.Errorf("name has %q, want the last content alone", got)
 	}
 }

@@ -34,28 +34,21 @@ func mailbox(t testing.TB, content files) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, sub := range [...]string{maildir.Tmp, maildir.New, maildir.Cur} {
-		check(t, os.Mkdir(dir+"/"+sub, 0o700))
+		testkit.Must(t, os.Mkdir(dir+"/"+sub, 0o700))
 	}
 	for i, f := range content {
-		check(t, os.WriteFile(dir+"/"+f[0], []byte(f[1]), 0o600))
+		testkit.Must(t, os.WriteFile(dir+"/"+f[0], []byte(f[1]), 0o600))
 		at := time.Unix(now-1000+int64(i), 0)
-		check(t, os.Chtimes(dir+"/"+f[0], at, at))
+		testkit.Must(t, os.Chtimes(dir+"/"+f[0], at, at))
 	}
 	return dir
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // left lists the files of a Maildir.
 func left(t testing.TB, dir string) string {
 	t.Helper()
 	names, err := filepath.Glob(dir + "/[nct]*/*")
-	check(t, err)
+	testkit.Must(t, err)
 	for i := range names {
 		names[i] = names[i][len(dir)+1:]
 	}
@@ -108,19 +101,19 @@ func TestSession(t *testing.T) {
 // What cannot be opened, read or removed.
 func TestFailures(t *testing.T) {
 	dir := mailbox(t, files{{"new/gone", "x"}, {"cur/gone", "x"}, {"new/stays", "x"}})
-	check(t, os.Mkdir(dir+"/cur/gone2", 0o700)) // a directory is listed, and no message
+	testkit.Must(t, os.Mkdir(dir+"/cur/gone2", 0o700)) // a directory is listed, and no message
 	at := time.Unix(now-1, 0)
-	check(t, os.Chtimes(dir+"/cur/gone2", at, at))
+	testkit.Must(t, os.Chtimes(dir+"/cur/gone2", at, at))
 	list, _, err := maildir.Scan(open(t, dir), now)
-	check(t, err)
-	check(t, os.Remove(dir+"/new/gone"))
-	check(t, os.Remove(dir+"/cur/gone"))
+	testkit.Must(t, err)
+	testkit.Must(t, os.Remove(dir+"/new/gone"))
+	testkit.Must(t, os.Remove(dir+"/cur/gone"))
 	var out bytes.Buffer
 	s := newSession(t, dir, list, "RETR 1\nDELE 1\nDELE 4\nTOP 2 0\nQUIT\n", &out)
 	if err := s.serve(); err != errQuit {
 		t.Errorf("serve = %v", err)
 	}
-	check(t, s.conn.Flush())
+	testkit.Must(t, s.conn.Flush())
 	want := answerNoOpen + answerOK + answerOK + answerNoOpen + answerNoUnlink + answerOK
 	if out.String() != want || left(t, dir) != "cur/gone2 cur/stays:2," {
 		t.Errorf("%q, left %s, want %q", out.String(), left(t, dir), want)
@@ -131,7 +124,7 @@ func TestFailures(t *testing.T) {
 	if err := s.serve(); err == nil || err == errQuit || err == io.EOF {
 		t.Errorf("serve with an unreadable message = %v", err)
 	}
-	check(t, s.conn.Flush())
+	testkit.Must(t, s.conn.Flush())
 	if want := answerOK + answerOK; out.String() != want {
 		t.Errorf("with an unreadable message: %q, want %q", out.String(), want)
 	}
@@ -153,7 +146,7 @@ func TestSizes(t *testing.T) {
 	dir := mailbox(t, nil)
 	for _, size := range []int{0, 1, blockSize - 1, blockSize, blockSize + 1, 2 * blockSize, 5*blockSize + 7} {
 		text := strings.Repeat("x\n.", size/3+1)[:size]
-		check(t, os.WriteFile(dir+"/new/a", []byte(text), 0o600))
+		testkit.Must(t, os.WriteFile(dir+"/new/a", []byte(text), 0o600))
 		for _, listed := range []int{size, 0, 1, blockSize, size + 1, 3 * blockSize} {
 			var out bytes.Buffer
 			s := newSession(t, dir, []maildir.Entry{{Name: "new/a", Size: int64(listed)}}, "RETR 1\nRETR 1\n", &out)
@@ -204,7 +197,7 @@ func newSession(t testing.TB, dir string, list []maildir.Entry, in string, out i
 func open(t testing.TB, path string) *sys.Dir {
 	t.Helper()
 	dir, err := sys.OpenDir(path)
-	check(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { _ = dir.Close() })
 	return dir
 }
@@ -212,7 +205,7 @@ func open(t testing.TB, path string) *sys.Dir {
 // Maildirs that are none, and what is cleaned and left out at the start.
 func TestOpening(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	check(t, os.WriteFile(file, nil, 0o600))
+	testkit.Must(t, os.WriteFile(file, nil, 0o600))
 	for _, args := range [][]string{{"qmail-pop3d"}, {"qmail-pop3d", file}, {"qmail-pop3d", file + ".absent"}, {"qmail-pop3d", ""}} {
 		r := progtest.Run(t, run, progtest.Call{Args: args, Stdin: "QUIT\n", Now: now})
 		if r.Out != answerNoMaildir || r.Code != exitDone {
@@ -221,12 +214,12 @@ func TestOpening(t *testing.T) {
 	}
 	dir := mailbox(t, files{{"tmp/old", "x"}, {"new/future", "x"}, {"cur/.hidden", "x"}})
 	old, future := time.Unix(now-maildir.TmpAge-1, 0), time.Unix(now, 0)
-	check(t, os.Chtimes(dir+"/tmp/old", old, old))
-	check(t, os.Chtimes(dir+"/new/future", future, future))
+	testkit.Must(t, os.Chtimes(dir+"/tmp/old", old, old))
+	testkit.Must(t, os.Chtimes(dir+"/new/future", future, future))
 	if r := talk(t, dir, "STAT\nQUIT\n"); r.Out != answerOK+"+OK 0 0\r\n"+answerOK || left(t, dir) != "cur/.hidden new/future" {
 		t.Errorf("%q, left %s", r.Out, left(t, dir))
 	}
-	check(t, os.RemoveAll(dir+"/cur"))
+	testkit.Must(t, os.RemoveAll(dir+"/cur"))
 	if r := talk(t, dir, "QUIT\n"); r.Out != answerNoScan || r.Code != exitDone {
 		t.Errorf("without cur: exit %d, %q", r.Code, r.Out)
 	}

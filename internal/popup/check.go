@@ -48,11 +48,7 @@ func check(p *prog.Process, request []byte) string {
 // start starts the subprogram, which reads the request from r.
 func start(p *prog.Process, r sys.FD) (child.Process, error) {
 	argv := p.Args[2:]
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
-	path, err := child.LookPath(argv[0], search)
+	path, err := child.LookPath(argv[0], child.SearchPath(p.Env.List()))
 	if err != nil {
 		return child.Process{}, err
 	}

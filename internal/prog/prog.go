@@ -29,7 +29,7 @@ type Process struct {
 //
 // A Go panic would exit 2, which C's spawners take as a permanent failure, so
 // that our own bug would bounce mail. SetTraceback("crash") makes it die by
-// SIGABRT instead, which they report as temporary (STYLE section 7).
+// SIGABRT instead, which they report as temporary.
 func Main(run func(*Process) int) {
 	AbortOnFatal()
 	os.Exit(run(Self()))

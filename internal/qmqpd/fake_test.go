@@ -15,10 +15,3 @@ func TestMain(m *testing.M) {
 	testkit.Fakes{"expired": progtest.Expire(run)}.Play()
 	os.Exit(m.Run())
 }
-
-// runOn runs the whole program.
-func runOn(t *testing.T, h *testkit.Home, in string, env ...string) (out string, code int) {
-	t.Helper()
-	r := progtest.Run(t, Run, progtest.Call{Home: h.Dir, Args: []string{""}, Env: append(env, "PATH=/bin:/usr/bin"), Stdin: in, Now: now})
-	return r.Out, r.Code
-}

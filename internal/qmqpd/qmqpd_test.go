@@ -2,9 +2,7 @@ package qmqpd
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
+	"goqmail/internal/testkit/progtest"
 	"goqmail/internal/testkit/queuetest"
 )
 
@@ -97,7 +96,7 @@ func TestRun(t *testing.T) {
 	h := testkit.NewHome(t)
 	h.Control("rcpthosts", "ok.example\n")
 	testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), "0")
-	out, code := runOn(t, h, ns(ns("hi\n"), ns("s@t"), ns("u@x")), "RELAYCLIENT=@y", "DATABYTES=1")
+	out, code := progtest.Serve(t, Run, h.Dir, now, ns(ns("hi\n"), ns("s@t"), ns("u@x")), "RELAYCLIENT=@y", "DATABYTES=1")
 	if !regexp.MustCompile("^[0-9]+:Kok 1795201436 qp [0-9]+,$").MatchString(out) || code != netstring.ExitEnd {
 		t.Errorf("answer %q, exit %d", out, code)
 	}
@@ -107,19 +106,12 @@ func TestRun(t *testing.T) {
 		}
 	}
 	h.Dir += "/missing"
-	if out, code := runOn(t, h, ns(ns("hi\n"), ns("s@t"))); out != "" || code != netstring.ExitTrouble {
+	if out, code := progtest.Serve(t, Run, h.Dir, now, ns(ns("hi\n"), ns("s@t"))); out != "" || code != netstring.ExitTrouble {
 		t.Errorf("no home: %q, exit %d", out, code)
 	}
 }
 
-func TestLifetime(t *testing.T) {
-	h := testkit.NewHome(t)
-	c := exec.Command(testkit.Fake(t, h.Path("bin/expired"), "expired"))
-	c.Env = []string{"HOME=" + h.Dir, "PATH=/bin:/usr/bin"}
-	if err := c.Run(); fmt.Sprint(err) != "exit status 111" {
-		t.Errorf("after its lifetime: %v", err)
-	}
-}
+func TestLifetime(t *testing.T) { progtest.ExitsExpired(t, testkit.NewHome(t).Dir) }
 
 // FuzzSession: a message is queued if and only if it is accepted.
 func FuzzSession(f *testing.F) {

@@ -2,9 +2,7 @@ package qmtpd
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/testkit"
+	"goqmail/internal/testkit/progtest"
 	"goqmail/internal/testkit/queuetest"
 )
 
@@ -165,7 +164,7 @@ func TestResults(t *testing.T) {
 func TestRun(t *testing.T) {
 	h := usualHome(t)
 	testkit.Recorder(t, h.Path("bin/qmail-queue"), h.Path("got"), "0")
-	out, code := runOn(t, h, pkg("\rhi\r\n", "s@t", u), "TCPREMOTEIP=1.2.3.4", "TCPREMOTEINFO=joe")
+	out, code := progtest.Serve(t, Run, h.Dir, now, pkg("\rhi\r\n", "s@t", u), "TCPREMOTEIP=1.2.3.4", "TCPREMOTEINFO=joe")
 	if !regexp.MustCompile("^[0-9]+:Kok 1795201436 qp [0-9]+,$").MatchString(out) || code != netstring.ExitEnd {
 		t.Errorf("answer %q, exit %d", out, code)
 	}
@@ -179,24 +178,17 @@ func TestRun(t *testing.T) {
 	for _, name := range []string{"databytes", "rcpthosts"} {
 		h := testkit.NewHome(t)
 		testkit.Looping(t, h.Path("control/"+name))
-		if out, code := runOn(t, h, ""); out != "" || code != netstring.ExitTrouble {
+		if out, code := progtest.Serve(t, Run, h.Dir, now, ""); out != "" || code != netstring.ExitTrouble {
 			t.Errorf("%s unreadable: %q, exit %d", name, out, code)
 		}
 	}
 	h.Dir += "/missing"
-	if out, code := runOn(t, h, ""); out != "" || code != netstring.ExitTrouble {
+	if out, code := progtest.Serve(t, Run, h.Dir, now, ""); out != "" || code != netstring.ExitTrouble {
 		t.Errorf("no home: %q, exit %d", out, code)
 	}
 }
 
-func TestLifetime(t *testing.T) {
-	h := usualHome(t)
-	c := exec.Command(testkit.Fake(t, h.Path("bin/expired"), "expired"))
-	c.Env = []string{"HOME=" + h.Dir, "PATH=/bin:/usr/bin"}
-	if err := c.Run(); fmt.Sprint(err) != "exit status 111" {
-		t.Errorf("after its lifetime: %v", err)
-	}
-}
+func TestLifetime(t *testing.T) { progtest.ExitsExpired(t, usualHome(t).Dir) }
 
 // FuzzSession: a message is queued if and only if a recipient is told so.
 func FuzzSession(f *testing.F) {

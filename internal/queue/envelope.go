@@ -8,8 +8,8 @@ package queue
 // $QMAILQUEUE programs. Nothing is read after the last NUL. An end of file
 // before it means that the caller gave up. Spec: spec/queue.md section 6.
 
-// AppendSender, AppendRecipient and AppendEnd make the envelope; a NUL inside
-// an address ends it.
+// AppendSender begins an envelope; AppendRecipient and AppendEnd go on. A NUL
+// inside an address ends it.
 func AppendSender(b []byte, sender string) []byte { return AppendRecord(b, LetterSender, sender) }
 
 // AppendRecipient adds one recipient.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"goqmail/internal/address"
 	"goqmail/internal/conf"
 	"goqmail/internal/header"
 	"goqmail/internal/prog"
@@ -51,7 +52,7 @@ func Qread(p *prog.Process) int {
 		}
 	}
 	_ = q.out.Flush() // there is nobody else to tell
-	return 0
+	return exitOK
 }
 
 // list is the message numbers in a directory, in order.
@@ -154,17 +155,8 @@ func (q *qread) say(parts ...string) {
 	}
 }
 
-// clean is s with every byte that is not printable ASCII as an underscore, so
-// that an address cannot send commands to the terminal.
-func clean(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c < 32 || c > 126 {
-			b[i] = '_'
-		}
-	}
-	return string(b)
-}
+// clean is an address as it is shown.
+func clean(s string) string { return string(address.Printable(s, '_')) }
 
 // Qstat is qmail-qstat: how many messages are in the queue, and how many of
 // them qmail-send has not looked at. Exit 0, or 111 with one line on
@@ -183,7 +175,7 @@ func Qstat(p *prog.Process) int {
 	}
 	p.Say(1, "messages in queue: ", strconv.Itoa(counts[0]),
 		"\nmessages in queue but not yet preprocessed: ", strconv.Itoa(counts[1]), "\n")
-	return 0
+	return exitOK
 }
 
 // countFiles is the number of regular files below a directory, at any depth.

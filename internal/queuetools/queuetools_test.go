@@ -19,13 +19,6 @@ func call(t *testing.T, run func(*prog.Process) int, home string) progtest.Resul
 	return progtest.Run(t, run, progtest.Call{Home: home, Args: []string{"x"}, Now: now})
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestTcpto(t *testing.T) {
 	h := testkit.NewHome(t)
 	var b []byte
@@ -60,16 +53,16 @@ func TestTcptoFailures(t *testing.T) {
 		spoil      func(h *testkit.Home)
 		tcpto, tok string // H stands for the home
 	}{
-		{"home", func(h *testkit.Home) { must(t, os.RemoveAll(h.Dir)) },
+		{"home", func(h *testkit.Home) { testkit.Must(t, os.RemoveAll(h.Dir)) },
 			"chdir: file does not exist", "chdir to H: file does not exist"},
-		{"lock", func(h *testkit.Home) { must(t, os.RemoveAll(h.Path("queue/lock"))) },
+		{"lock", func(h *testkit.Home) { testkit.Must(t, os.RemoveAll(h.Path("queue/lock"))) },
 			"open tcpto: file does not exist", "chdir to H/queue/lock: file does not exist"},
-		{"queue", func(h *testkit.Home) { must(t, os.RemoveAll(h.Queue())) },
+		{"queue", func(h *testkit.Home) { testkit.Must(t, os.RemoveAll(h.Queue())) },
 			"chdir: file does not exist", "chdir to H/queue/lock: file does not exist"},
-		{"tcpto", func(h *testkit.Home) { must(t, os.Remove(h.Path("queue/lock/tcpto"))) },
+		{"tcpto", func(h *testkit.Home) { testkit.Must(t, os.Remove(h.Path("queue/lock/tcpto"))) },
 			"open tcpto: file does not exist", "write H/queue/lock/tcpto: file does not exist"},
 		{"full", func(h *testkit.Home) {
-			must(t, os.Remove(h.Path("queue/lock/tcpto")))
+			testkit.Must(t, os.Remove(h.Path("queue/lock/tcpto")))
 			testkit.Full(t, h.Path("queue/lock/tcpto"))
 		}, "", "clear H/queue/lock/tcpto: out of disk space"},
 	}
@@ -126,31 +119,31 @@ func TestQread(t *testing.T) {
 	for _, tt := range tests {
 		for _, e := range tt.files {
 			h.Write("queue/"+e.name, e.content)
-			must(t, os.Chtimes(h.Path("queue/"+e.name), time.Unix(now, 0), time.Unix(now, 0)))
+			testkit.Must(t, os.Chtimes(h.Path("queue/"+e.name), time.Unix(now, 0), time.Unix(now, 0)))
 		}
 		if r := call(t, Qread, h.Dir); r != (progtest.Result{Out: tt.want}) {
 			t.Errorf("%s: %+v, want %q", tt.name, r, tt.want)
 		}
 		for _, e := range tt.files {
-			must(t, os.Remove(h.Path("queue/"+e.name)))
+			testkit.Must(t, os.Remove(h.Path("queue/"+e.name)))
 		}
 	}
 	// Trouble in a channel file: what is known before is shown.
 	for _, e := range []entry{mess, info} {
 		h.Write("queue/"+e.name, e.content)
-		must(t, os.Chtimes(h.Path("queue/"+e.name), time.Unix(now, 0), time.Unix(now, 0)))
+		testkit.Must(t, os.Chtimes(h.Path("queue/"+e.name), time.Unix(now, 0), time.Unix(now, 0)))
 	}
 	testkit.Occupied(t, h.Path("queue/local/20/457"))
 	want := head + "\nwarning: trouble with #457: is a directory\n"
 	if r := call(t, Qread, h.Dir); r != (progtest.Result{Out: want}) {
 		t.Errorf("channel file is a directory: %+v, want %q", r, want)
 	}
-	must(t, os.RemoveAll(h.Path("queue/info/21")))
+	testkit.Must(t, os.RemoveAll(h.Path("queue/info/21")))
 	want += "fatal: unable to opendir info/21: file does not exist\n"
 	if r := call(t, Qread, h.Dir); r != (progtest.Result{Code: 111, Out: want}) {
 		t.Errorf("missing directory: %+v, want %q", r, want)
 	}
-	must(t, os.RemoveAll(h.Queue()))
+	testkit.Must(t, os.RemoveAll(h.Queue()))
 	want = "fatal: unable to chdir: file does not exist\n"
 	if r := call(t, Qread, h.Dir); r != (progtest.Result{Code: 111, Out: want}) {
 		t.Errorf("missing queue: %+v, want %q", r, want)
@@ -166,16 +159,16 @@ func TestQstat(t *testing.T) {
 	for _, name := range []string{"mess/0/23", "mess/22/22", "mess/junk", "todo/1", "intd/1"} {
 		h.Write("queue/"+name, "")
 	}
-	must(t, os.Symlink("23", h.Path("queue/mess/0/46")))
+	testkit.Must(t, os.Symlink("23", h.Path("queue/mess/0/46")))
 	if r := stat(); r != (progtest.Result{Out: "messages in queue: 3\nmessages in queue but not yet preprocessed: 1\n"}) {
 		t.Errorf("%+v", r)
 	}
-	must(t, os.RemoveAll(h.Path("queue/todo")))
+	testkit.Must(t, os.RemoveAll(h.Path("queue/todo")))
 	want := progtest.Result{Code: 111, Err: "qmail-qstat: fatal: unable to read " + h.Queue() + "/todo: file does not exist\n"}
 	if r := stat(); r != want {
 		t.Errorf("%+v, want %+v", r, want)
 	}
-	must(t, os.RemoveAll(h.Queue()))
+	testkit.Must(t, os.RemoveAll(h.Queue()))
 	want.Err = "qmail-qstat: fatal: unable to chdir to " + h.Queue() + ": file does not exist\n"
 	if r := stat(); r != want {
 		t.Errorf("%+v, want %+v", r, want)

@@ -15,9 +15,11 @@ import (
 	"goqmail/internal/tcpto"
 )
 
-// exitFail is the exit code of all these programs when they cannot do their
-// work.
-const exitFail = 111
+// Exit codes of all these programs.
+const (
+	exitOK   = 0
+	exitFail = 111 // they cannot do their work
+)
 
 // queueDir is the queue below the home directory.
 const queueDir = "/queue"
@@ -76,7 +78,7 @@ func Tcpto(p *prog.Process) int {
 		out = append(strconv.AppendInt(out, int64(r.Timeouts()), 10), '\n')
 	}
 	p.Say(1, string(out))
-	return 0
+	return exitOK
 }
 
 // Tcpok is qmail-tcpok: it forgets all hosts that timed out. Exit 0, or 111
@@ -113,5 +115,5 @@ func Tcpok(p *prog.Process) int {
 	if err != nil {
 		return die("clear "+file, err)
 	}
-	return 0
+	return exitOK
 }

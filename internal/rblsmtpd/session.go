@@ -42,13 +42,7 @@ func (v verdict) reply() string {
 // clean cuts a text that strangers may have chosen, and makes everything in it a
 // question mark that could end a line of SMTP or of the log, or is not ASCII.
 func clean(s string, most int) string {
-	b := []byte(s[:min(len(s), most)])
-	for i, c := range b {
-		if c < 32 || c > 126 {
-			b[i] = '?'
-		}
-	}
-	return string(b)
+	return string(address.Printable(s[:min(len(s), most)], '?'))
 }
 
 // refuse is the session with a client who is refused. It ends with QUIT, with

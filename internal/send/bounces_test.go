@@ -158,6 +158,7 @@ func TestBounceTrouble(t *testing.T) {
 			b.recorder("0")
 			mess := b.path(queue.Mess, id)
 			check(b.t, os.Rename(mess, mess+".x"))
+			testkit.Looping(b.t, mess)
 			return func() { check(b.t, os.Rename(mess+".x", mess)) }
 		}},
 		{"bounce cannot be found", "warning: unable to stat bounce/%d", func(b *bed, id queue.ID) func() {

@@ -86,7 +86,7 @@ func (s *server) closeJob(j *job) {
 		return
 	}
 	if !j.atEnd || j.open > 0 {
-		at := j.retry
+		at := s.soon(j.retry, s.clock())
 		if j.alarms != s.alarms {
 			// ALRM came when all was reported, as the log has told, and only the
 			// disk was waited for.

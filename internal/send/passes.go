@@ -60,7 +60,7 @@ func (s *server) openPass(c *channel, id queue.ID, now int64) bool {
 		s.log.notice(infoNotice(err, sendlog.TroubleOpening), queue.Info.Path(id))
 		return false
 	}
-	c.pass = &pass{job: s.openJob(id, c, sender, birth, now), fd: fd, path: path, file: newRecords(fd)}
+	c.pass = &pass{job: s.openJob(id, c, sender, s.reborn(birth, now), now), fd: fd, path: path, file: newRecords(fd)}
 	return true
 }
 

@@ -53,12 +53,15 @@ func (o *oldMessages) exclude(id queue.ID) {
 	o.excluded[id] = struct{}{}
 }
 
-// has tells whether a message whose info file was seen is for the scan.
-func (o *oldMessages) has(id queue.ID) bool {
+// has tells whether a message whose info file was seen is for the scan: it is not
+// excluded, nor forgotten. The lock is held meanwhile, so that the todo goroutine
+// makes no files for a new message with the number while what is left of an old one
+// is removed.
+func (o *oldMessages) has(id queue.ID, forgotten func(queue.ID) bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, ok := o.excluded[id]
-	return !ok
+	return !ok && !forgotten(id)
 }
 
 // end gives the memory back.
@@ -134,7 +137,7 @@ func (sc *scan) directory(sub string) {
 		known[c] = err == nil // else each file is looked for
 	}
 	for _, id := range ids {
-		if !sc.s.old.has(id) {
+		if !sc.s.old.has(id, sc.s.forgotten) {
 			continue
 		}
 		sc.batch = append(sc.batch, sc.look(id, known))

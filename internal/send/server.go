@@ -94,6 +94,8 @@ type server struct {
 
 	lostClean bool // qmail-clean is gone
 
+	seen int64 // the clock when loop last looked
+
 	exiting bool
 	terms   int   // how often TERM came
 	hurryAt int64 // not 0: a second TERM came, and this is when to leave
@@ -138,7 +140,9 @@ func (s *server) leave() {
 func (s *server) loop() {
 	for {
 		s.drain()
-		worked := s.turn(s.clock())
+		now := s.clock()
+		s.watchClock(now)
+		worked := s.turn(now)
 		if s.exiting && s.finished() {
 			return
 		}
@@ -335,7 +339,7 @@ func (s *server) enter(id queue.ID, found [queue.Channels]bool, due [queue.Chann
 	none := true
 	for i, c := range s.channels {
 		if found[i] {
-			c.due.push(entry{due[i], id})
+			c.due.push(entry{s.soon(due[i], s.clock()), id})
 			none = false
 		}
 	}

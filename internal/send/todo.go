@@ -142,12 +142,16 @@ func (in *incoming) changed(k queue.Kind) bool {
 		return true
 	case k == queue.Local:
 		return in.rcpt[queue.ChanLocal] != nil
+	case k == queue.Bounce:
+		return false
 	}
 	return in.rcpt[queue.ChanRemote] != nil
 }
 
-// made are the kinds of file that preprocessing makes.
-var made = [...]queue.Kind{queue.Info, queue.Local, queue.Remote}
+// made are the kinds of file that preprocessing makes, and bounce, which it only
+// removes: a loss of power can bring back that of an earlier message with the
+// number, whose sender is another.
+var made = [...]queue.Kind{queue.Info, queue.Local, queue.Remote, queue.Bounce}
 
 // close closes what is open.
 func (in *incoming) close() {
@@ -227,7 +231,7 @@ func (s *server) begin(in *incoming) bool {
 		return false
 	}
 	in.size = st.Size
-	for _, k := range [...]queue.Kind{queue.Local, queue.Remote, queue.Info} {
+	for _, k := range [...]queue.Kind{queue.Local, queue.Remote, queue.Bounce, queue.Info} {
 		path := k.Path(in.id)
 		if err := s.queue.Unlink(path); err == nil {
 			in.unlinked = append(in.unlinked, k)

@@ -26,6 +26,7 @@ const (
 	TroubleOpening    Notice = "warning: trouble opening %; will try again later"
 	TroubleMarking    Notice = "warning: trouble marking %; message will be delivered twice!"
 	TroubleBounce     Notice = "warning: trouble injecting bounce message, will try later"
+	MessGone          Notice = "warning: % is gone; ignoring what is left of that message"
 	TroubleSelect     Notice = "warning: trouble in select"
 	UnknownInTodo     Notice = "warning: unknown record type in %" // a file in todo/
 	UnknownRecord     Notice = "warning: unknown record type in %!"

@@ -38,11 +38,7 @@ func Run(p *prog.Process) int {
 	if err := creds.Become(creds.ID{UID: user.UID, GID: user.GID, Groups: groups}); err != nil {
 		return p.Die(exitFailed, fatal, "unable to setuid: ", sys.ErrText(err))
 	}
-	search, ok := p.Env.Get("PATH")
-	if !ok {
-		search = child.DefaultPath
-	}
-	path, err := child.LookPath(program[0], search)
+	path, err := child.LookPath(program[0], child.SearchPath(p.Env.List()))
 	if err == nil {
 		err = child.Exec(path, program, p.Env.List())
 	}

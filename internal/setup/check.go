@@ -63,7 +63,7 @@ func instchown(p *prog.Process, args []string) int {
 			return p.Die(exitFatal, me, ": fatal: ", err.Error())
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // everything is the whole tree: directories, queue files, then files.
@@ -103,7 +103,7 @@ func instcheck(p *prog.Process, args []string) int {
 			p.Say(2, me, ": warning: ", c.before, shown, c.after, "\n")
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // wantAt is want for a tree that may be missing altogether: then it should be a
@@ -204,7 +204,7 @@ func uninstall(p *prog.Process, _ []string) int {
 			_ = in.Dir.Rmdir(dirs[i].Dir) // stays when somebody put a file there
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // top is the first part of a path.

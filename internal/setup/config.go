@@ -2,14 +2,15 @@ package setup
 
 import (
 	"goqmail/internal/address"
+	"goqmail/internal/control"
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
 	"goqmail/internal/tree"
 )
 
-// control opens the control directory, so that config and config-fast write
+// openControl opens the control directory, so that config and config-fast write
 // below it.
-func control(p *prog.Process) (*sys.Dir, error) { return sys.OpenDir(home(p) + "/control") }
+func openControl(p *prog.Process) (*sys.Dir, error) { return sys.OpenDir(home(p) + "/control") }
 
 // putControl makes a control file of one line, durably.
 func putControl(d *sys.Dir, name, line string) error {
@@ -18,7 +19,7 @@ func putControl(d *sys.Dir, name, line string) error {
 
 // appendControl adds a line to a control file.
 func appendControl(d *sys.Dir, name, line string) error {
-	b, err := d.ReadFile(name, 64<<20)
+	b, err := d.ReadFile(name, control.MaxFile)
 	if err != nil && !sys.IsNotExist(err) {
 		return err
 	}
@@ -64,7 +65,7 @@ func configFast(p *prog.Process, args []string) int {
 		return p.Die(exitUsage, me, ": usage: config-fast fully.qualified.host.name")
 	}
 	fqdn := address.Lower(args[0])
-	d, err := control(p)
+	d, err := openControl(p)
 	if err != nil {
 		return fatal(p, me, "open", home(p)+"/control", err)
 	}
@@ -81,7 +82,7 @@ func configFast(p *prog.Process, args []string) int {
 	}
 	p.Say(1, "Now qmail will refuse to accept SMTP messages except to ", fqdn, ".\n",
 		"Make sure to change rcpthosts if you add hosts to locals or virtualdomains!\n")
-	return 0
+	return exitOK
 }
 
 // configure writes the first configuration of a machine, for a start at once:
@@ -113,5 +114,5 @@ func configure(p *prog.Process, args []string) int {
 	if err != nil {
 		return p.Die(exitFatal, me, ": fatal: ", err.Error())
 	}
-	return 0
+	return exitOK
 }

@@ -33,7 +33,7 @@ func config(p *prog.Process, args []string) int {
 	if len(args) != 0 {
 		return p.Die(exitUsage, me, ": usage: config")
 	}
-	d, err := control(p)
+	d, err := openControl(p)
 	if err != nil {
 		return fatal(p, me, "open", home(p)+"/control", err)
 	}
@@ -49,7 +49,7 @@ func config(p *prog.Process, args []string) int {
 	if err := n.configure(p, d); err != nil {
 		return p.Die(exitFatal, me, ": fatal: ", err.Error())
 	}
-	return 0
+	return exitOK
 }
 
 // searchList reads the last "search" or "domain" line of resolv.conf.

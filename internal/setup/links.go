@@ -55,7 +55,7 @@ func sendmailLinks(p *prog.Process, _ []string) int {
 		}
 		p.Say(1, l.name, " -> ", p.Home, l.target, "\n")
 	}
-	return 0
+	return exitOK
 }
 
 // makeLink puts a symbolic link at name and keeps what was there.
@@ -96,7 +96,7 @@ func sendmailUnlinks(p *prog.Process, _ []string) int {
 		}
 		p.Say(1, l.name, " removed\n")
 	}
-	return 0
+	return exitOK
 }
 
 // packageOwning names the Debian package that owns a file, or "". Where /bin is

@@ -63,7 +63,7 @@ func nullClient(p *prog.Process, args []string) int {
 			p.Say(1, in.Root, "/control/", file, " is missing: no mail can be sent before it is there\n")
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // A controlText is a control file to be made.
@@ -135,7 +135,7 @@ func (in *installer) refuseFull() error {
 // nullClient puts a null client in place: programs first, then the link by which
 // they find qmail-qmqpc.
 func (in *installer) nullClient() error {
-	if err := makePath(in.Root); err != nil {
+	if err := tree.MakePath(in.Root); err != nil {
 		return tree.Step("mkdir", in.Root, err)
 	}
 	if err := in.open(); err != nil {

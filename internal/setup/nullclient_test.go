@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"goqmail/internal/hier"
+	"goqmail/internal/testkit"
 )
 
 // nullTree makes a build tree and a directory in which the home will be.
@@ -44,7 +45,7 @@ func TestNullClient(t *testing.T) {
 		"me": "leaf.example.org\n", "idhost": "leaf.example.org\n", "defaulthost": "leaf.example.org\n",
 		"defaultdomain": "example.org\n", "plusdomain": "example.org\n", "qmqpservers": "192.0.2.1\n192.0.2.2\n",
 	} {
-		if got := read(t, filepath.Join(root, "control", name)); got != want {
+		if got := testkit.Read(t, filepath.Join(root, "control", name)); got != want {
 			t.Errorf("control/%s = %q, want %q", name, got, want)
 		}
 		if st, _ := os.Stat(filepath.Join(root, "control", name)); st.Mode().Perm() != 0o644 {
@@ -70,7 +71,7 @@ func TestNullClient(t *testing.T) {
 	if code, out, errs = try(t, env, "nullclient", "other.example", "site.example", "192.0.2.3"); code != 0 || out != "" || errs != "" {
 		t.Errorf("again: exit %d, %q, %q", code, out, errs)
 	}
-	if got := read(t, root+"/control/me"); got != "leaf.example.org\n" {
+	if got := testkit.Read(t, root+"/control/me"); got != "leaf.example.org\n" {
 		t.Errorf("control/me became %q", got)
 	}
 	// A full installation is not put over it.
@@ -93,7 +94,7 @@ func TestNullClientSite(t *testing.T) {
 		t.Fatalf("exit %d, %q, %q", code, out, errs)
 	}
 	for name, want := range map[string]string{"idhost": "leaf.example.org\n", "defaulthost": "example.org\n", "defaultdomain": "example.org\n", "plusdomain": "example.org\n"} {
-		if got := read(t, filepath.Join(root, "control", name)); got != want {
+		if got := testkit.Read(t, filepath.Join(root, "control", name)); got != want {
 			t.Errorf("control/%s = %q, want %q", name, got, want)
 		}
 	}
@@ -200,7 +201,7 @@ func TestConfigure(t *testing.T) {
 	if code != 0 || errs != "" || strings.Count(out, " made\n") != 13 {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
-	if got := read(t, dir+"/rcpthosts"); got != "mail.example.org\n" {
+	if got := testkit.Read(t, dir+"/rcpthosts"); got != "mail.example.org\n" {
 		t.Errorf("rcpthosts = %q", got)
 	}
 	if code, out, errs := try(t, env, "configure", "other.example"); code != 0 || out != "" || errs != "" {

@@ -61,7 +61,7 @@ func instpackage(p *prog.Process, args []string) int {
 	if in.Own && part != queueOnly && home(p) == p.Home {
 		_ = accounts.WriteIDs(p.Home) // without it programs search for themselves
 	}
-	return 0
+	return exitOK
 }
 
 // parsePart reads instpackage's arguments.
@@ -90,7 +90,7 @@ func (in *installer) open() (err error) {
 
 func (in *installer) run(part part) error {
 	if part != queueOnly {
-		if err := makePath(in.Root); err != nil {
+		if err := tree.MakePath(in.Root); err != nil {
 			return tree.Step("mkdir", in.Root, err)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 // Exit codes.
 const (
+	exitOK    = 0
 	exitUsage = 100
 	exitFatal = 111
 )
@@ -126,23 +127,6 @@ func installedFiles(root *sys.Dir) ([]hier.Item, error) {
 	return append(items, hier.Programs()...), nil
 }
 
-// makePath makes a directory and those above it, mode 0755.
-func makePath(path string) error {
-	for i := 1; i <= len(path); i++ {
-		if i < len(path) && path[i] != '/' {
-			continue
-		}
-		err := sys.Cwd().Mkdir(path[:i], 0o700)
-		if err == nil {
-			err = sys.Cwd().Chmod(path[:i], 0o755)
-		}
-		if err != nil && !sys.IsExist(err) {
-			return err
-		}
-	}
-	return nil
-}
-
 // copyTo writes the whole of the file source to dst.
 func copyTo(dst sys.FD, source string) error {
 	src, err := sys.Cwd().Open(source, sys.ReadOnly, 0)
@@ -157,5 +141,5 @@ func copyTo(dst sys.FD, source string) error {
 // version prints which version this tree was built as.
 func version(p *prog.Process, _ []string) int {
 	p.Say(1, conf.Version(), "\n")
-	return 0
+	return exitOK
 }

@@ -11,6 +11,7 @@ import (
 
 	"goqmail/internal/prog"
 	"goqmail/internal/sys"
+	"goqmail/internal/testkit"
 )
 
 // process makes a Process whose descriptors 1 and 2 go to files; done returns
@@ -52,15 +53,6 @@ func controlDir(t *testing.T) (dest, dir string) {
 	return dest, dir
 }
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func TestConfigFast(t *testing.T) {
 	dest, dir := controlDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "locals"), []byte("old.example"), 0o644); err != nil {
@@ -87,7 +79,7 @@ Make sure to change rcpthosts if you add hosts to locals or virtualdomains!
 		"me": "foo.bar.example.org\n", "defaultdomain": "bar.example.org\n", "plusdomain": "example.org\n",
 		"locals": "old.example\nfoo.bar.example.org\n", "rcpthosts": "foo.bar.example.org\n",
 	} {
-		if got := read(t, filepath.Join(dir, name)); got != want {
+		if got := testkit.Read(t, filepath.Join(dir, name)); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 		if st, _ := os.Stat(filepath.Join(dir, name)); st.Mode().Perm() != 0o644 {
@@ -161,7 +153,7 @@ func TestConfig(t *testing.T) {
 		"me": "mail.sub.example.org\n", "defaultdomain": "sub.example.org\n", "plusdomain": "example.org\n",
 		"locals": "localhost\nmail.sub.example.org\n", "rcpthosts": "localhost\nmail.sub.example.org\n",
 	} {
-		if got := read(t, filepath.Join(dir, name)); got != want {
+		if got := testkit.Read(t, filepath.Join(dir, name)); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
@@ -215,7 +207,7 @@ func TestLinks(t *testing.T) {
 		if _, errs := done(); code != exitFatal || errs != "sendmail-links: fatal: /usr/bin/mailq belongs to the package othermta; remove it first\n" {
 			t.Errorf("%s owned by a package: exit %d, %q", owned, code, errs)
 		}
-		if read(t, old) != "old" {
+		if testkit.Read(t, old) != "old" {
 			t.Error("a refusal changed something")
 		}
 	}
@@ -254,7 +246,7 @@ func TestLinks(t *testing.T) {
 	if code := Run(p); code != 0 {
 		t.Errorf("unlinks: exit %d", code)
 	}
-	if read(t, old) != "old" {
+	if testkit.Read(t, old) != "old" {
 		t.Error("sendmail-unlinks did not bring the old program back")
 	}
 	if _, err := os.Lstat(filepath.Join(dest, "usr/bin/mailq")); !os.IsNotExist(err) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"goqmail/internal/accounts"
+	"goqmail/internal/address"
 	"goqmail/internal/conf"
 	"goqmail/internal/control"
 	"goqmail/internal/prog"
@@ -18,9 +19,11 @@ import (
 	"goqmail/internal/sys"
 )
 
-// exitFail: an account of the suite, or the directory of control files, cannot
-// be read. What is wrong with single files is said in the output.
-const exitFail = 111
+// Exit codes. What is wrong with single files is said in the output.
+const (
+	exitOK   = 0
+	exitFail = 111 // an account of the suite, or the directory of control files, cannot be read
+)
 
 // showctl is one run of the program.
 type showctl struct {
@@ -63,7 +66,7 @@ func (s *showctl) files(path string) int {
 		return exitFail
 	}
 	s.others(names)
-	return 0
+	return exitOK
 }
 
 // header tells how the suite was built and who its accounts are.
@@ -257,11 +260,5 @@ func (s *showctl) say(parts ...string) {
 
 // safe says a string with ? for every byte that is not printable ASCII.
 func (s *showctl) safe(text string) {
-	b := []byte(text)
-	for i, c := range b {
-		if c < 32 || c > 126 {
-			b[i] = '?'
-		}
-	}
-	s.say(string(b))
+	s.say(string(address.Printable(text, '?')))
 }

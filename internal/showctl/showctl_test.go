@@ -15,25 +15,18 @@ import (
 	"goqmail/internal/testkit/progtest"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // newHome makes a home with the given control files; the content DIR makes a
 // directory.
 func newHome(t *testing.T, files map[string]string) string {
 	t.Helper()
 	home := t.TempDir()
-	must(t, os.Mkdir(filepath.Join(home, "control"), 0o755))
+	testkit.Must(t, os.Mkdir(filepath.Join(home, "control"), 0o755))
 	for name, content := range files {
 		path := filepath.Join(home, "control", name)
 		if content == "DIR" {
-			must(t, os.Mkdir(path, 0o755))
+			testkit.Must(t, os.Mkdir(path, 0o755))
 		} else {
-			must(t, os.WriteFile(path, []byte(content), 0o644))
+			testkit.Write(t, path, content)
 		}
 	}
 	return home
@@ -127,8 +120,8 @@ func TestCompiled(t *testing.T) {
 		for name, mtime := range map[string]int64{"morercpthosts": tt.text, "morercpthosts.cdb": tt.cdb} {
 			if mtime != 0 {
 				path := filepath.Join(home, "control", name)
-				must(t, os.WriteFile(path, []byte("a\n"), 0o644))
-				must(t, os.Chtimes(path, time.Unix(mtime, 0), time.Unix(mtime, 0)))
+				testkit.Write(t, path, "a\n")
+				testkit.Must(t, os.Chtimes(path, time.Unix(mtime, 0), time.Unix(mtime, 0)))
 			}
 		}
 		_, out := show(home)
@@ -147,11 +140,11 @@ func TestCompiled(t *testing.T) {
 
 func TestOops(t *testing.T) {
 	home := newHome(t, nil)
-	must(t, os.Remove(filepath.Join(home, "control")))
+	testkit.Must(t, os.Remove(filepath.Join(home, "control")))
 	if code, out := show(home); code != 111 || out != "Oops! Unable to chdir to control.\n" {
 		t.Errorf("no control: %d %q", code, out)
 	}
-	must(t, os.Remove(home))
+	testkit.Must(t, os.Remove(home))
 	if code, out := show(home); code != 111 || out != "Oops! Unable to chdir to "+home+".\n" {
 		t.Errorf("no home: %d %q", code, out)
 	}

@@ -44,10 +44,10 @@ for a in "$@"; do printf '%s\n' "$a"; done >` + out + `/$me.args
 // from qmail-send and ends with its input.
 func daemons(t *testing.T) {
 	t.Helper()
-	check(t, os.MkdirAll(bin, 0o755))
-	check(t, os.RemoveAll(out))
-	check(t, os.Mkdir(out, 0o777))
-	check(t, os.Chmod(out, 0o777))
+	testkit.Must(t, os.MkdirAll(bin, 0o755))
+	testkit.Must(t, os.RemoveAll(out))
+	testkit.Must(t, os.Mkdir(out, 0o777))
+	testkit.Must(t, os.Chmod(out, 0o777))
 	for _, me := range []string{"qmail-lspawn", "qmail-rspawn", "qmail-clean"} {
 		testkit.Script(t, bin+"/"+me, "me="+me+note+`read line && echo "$line, says $me"; cat >/dev/null; echo >`+out+`/$me.end`)
 	}
@@ -77,18 +77,11 @@ func run(t *testing.T, as *syscall.Credential, env []string, files []*os.File, a
 	return cmd.Process.Pid, cmd.ProcessState.ExitCode(), o.String(), e.String()
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // left is what a daemon wrote down.
 func left(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(out, name))
-	check(t, err)
+	testkit.Must(t, err)
 	return strings.TrimSpace(string(b))
 }
 
@@ -100,14 +93,14 @@ func TestDaemons(t *testing.T) {
 	w := testkit.World{Groups: []testkit.Group{{Name: "extra", GID: 4711}}}
 	testkit.InWorld(t, w, func(t *testing.T) {
 		group, err := os.ReadFile("/etc/group")
-		check(t, err)
-		check(t, os.WriteFile("/etc/group", bytes.Replace(group, []byte("4711:"), []byte("4711:qmailr"), 1), 0o644))
+		testkit.Must(t, err)
+		testkit.Must(t, os.WriteFile("/etc/group", bytes.Replace(group, []byte("4711:"), []byte("4711:qmailr"), 1), 0o644))
 		daemons(t)
 		var files []*os.File // 3 to 8; of these only 7 and 8 stay open, in qmail-send
 		for range 6 {
 			f, err := os.Open("/dev/null")
-			check(t, err)
-			defer func() { check(t, f.Close()) }()
+			testkit.Must(t, err)
+			defer func() { testkit.Must(t, f.Close()) }()
 			files = append(files, f)
 		}
 		pid, code, stdout, stderr := run(t, &syscall.Credential{Groups: []uint32{1, 2}}, env, files, "|deliver this\n./Mailbox", "logger", "a", "")
@@ -183,8 +176,8 @@ func checkEnv(t *testing.T, name string) {
 func TestDefaults(t *testing.T) {
 	testkit.InWorld(t, testkit.World{}, func(t *testing.T) {
 		daemons(t)
-		check(t, os.MkdirAll("/tmp/other", 0o755))
-		check(t, os.Rename(bin+"/qmail-clean", "/tmp/other/qmail-clean"))
+		testkit.Must(t, os.MkdirAll("/tmp/other", 0o755))
+		testkit.Must(t, os.Rename(bin+"/qmail-clean", "/tmp/other/qmail-clean"))
 		_, code, stdout, _ := run(t, nil, []string{"PATH=/tmp/none:" + bin + ":/tmp/other:/usr/bin:/bin"}, nil)
 		if want := "to 1, says qmail-lspawn\nto 3, says qmail-rspawn\nto 5, says qmail-clean\n"; code != 0 || stdout != want {
 			t.Errorf("exit %d, log %q, want %q", code, stdout, want)
@@ -211,7 +204,7 @@ func TestMissingPrograms(t *testing.T) {
 		t.Run(tt.missing, func(t *testing.T) {
 			testkit.InWorld(t, testkit.World{}, func(t *testing.T) {
 				daemons(t)
-				check(t, os.Remove(bin+"/"+tt.missing))
+				testkit.Must(t, os.Remove(bin+"/"+tt.missing))
 				args := []string{"./Maildir/"}
 				if tt.missing == "logger" {
 					args = append(args, "logger")
@@ -237,7 +230,7 @@ func TestMissingPrograms(t *testing.T) {
 func TestFewDescriptors(t *testing.T) {
 	testkit.InWorld(t, testkit.World{}, func(t *testing.T) {
 		daemons(t)
-		check(t, sys.CloseOnExecFrom(3)) // those that whoever runs the test has left open
+		testkit.Must(t, sys.CloseOnExecFrom(3)) // those that whoever runs the test has left open
 		start := testkit.Fake(t, bin+"/qmail-start", "qmail-start")
 		cmd := exec.Command("/bin/sh", "-c", "ulimit -n 16; exec "+start+" ./Maildir/ logger")
 		cmd.Env = env
@@ -264,9 +257,9 @@ func TestMissingAccounts(t *testing.T) {
 	testkit.InWorld(t, testkit.World{}, func(t *testing.T) {
 		daemons(t)
 		passwd, err := os.ReadFile("/etc/passwd")
-		check(t, err)
+		testkit.Must(t, err)
 		group, err := os.ReadFile("/etc/group")
-		check(t, err)
+		testkit.Must(t, err)
 		for _, name := range []string{"user qmaill", "user qmailq", "user qmailr", "user qmails", "group nofiles", "group qmail"} {
 			what, who, _ := strings.Cut(name, " ")
 			p, g := passwd, group
@@ -275,8 +268,8 @@ func TestMissingAccounts(t *testing.T) {
 			} else {
 				g = bytes.Replace(g, []byte("\n"+who+":"), []byte("\nx"+who+":"), 1)
 			}
-			check(t, os.WriteFile("/etc/passwd", p, 0o644))
-			check(t, os.WriteFile("/etc/group", g, 0o644))
+			testkit.Must(t, os.WriteFile("/etc/passwd", p, 0o644))
+			testkit.Must(t, os.WriteFile("/etc/group", g, 0o644))
 			_, code, stdout, stderr := run(t, nil, env, nil)
 			if want := "fatal: unable to find " + name + "\n"; code != exitFailed || stdout != "" || stderr != want {
 				t.Errorf("without %s: exit %d, stdout %q, stderr %q, want %q", name, code, stdout, stderr, want)

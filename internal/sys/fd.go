@@ -1,10 +1,10 @@
 // Package sys is the suite's border to the operating system: descriptors,
 // files below an open directory, durable writes, locks, FIFOs, time limits.
-// Below it lie the keys: sys/child, sys/creds, sys/sock, sys/tlsio.
+// Below it lie the keys: sys/child, sys/creds, sys/sock.
 //
 // Descriptors are used raw and blocking. Inherited ones share their flags with
 // other processes, so O_NONBLOCK is never set on them, and the Go runtime's
-// poller never sees them. Errors are *Error. See STYLE section 8.
+// poller never sees them. Errors are *Error.
 package sys
 
 import (

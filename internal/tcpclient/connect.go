@@ -47,17 +47,17 @@ func (c *client) connection() (*sock.Conn, int) {
 // addresses lists what the host means, in the order to try.
 func (c *client) addresses() ([]netip.Addr, int) {
 	if c.local() {
-		if c.only4 {
+		if c.Only4 {
 			return []netip.Addr{loopback4}, 0
 		}
 		return []netip.Addr{loopback6, loopback4}, 0
 	}
 	if ip, err := netip.ParseAddr(c.host); err == nil {
 		ip = ip.Unmap()
-		if c.only4 && ip == loopback6 {
+		if c.Only4 && ip == loopback6 {
 			ip = loopback4 // as in C
 		}
-		if ip, err = ucspi.Zoned(ip, c.netIf); err != nil {
+		if ip, err = ucspi.Zoned(ip, c.NetIf); err != nil {
 			return nil, c.fail(err.Error())
 		}
 		return []netip.Addr{ip}, 0
@@ -91,7 +91,7 @@ func (c *client) lookUp(host string) ([]netip.Addr, error) {
 	if soft == dns.ErrNotFound {
 		soft = nil
 	}
-	if c.only4 {
+	if c.Only4 {
 		return ips, soft
 	}
 	six, err := c.resolver.AAAA(host)
@@ -99,7 +99,7 @@ func (c *client) lookUp(host string) ([]netip.Addr, error) {
 		soft = err
 	}
 	for _, ip := range six {
-		if zoned, err := ucspi.Zoned(ip, c.netIf); err == nil {
+		if zoned, err := ucspi.Zoned(ip, c.NetIf); err == nil {
 			ip = zoned // else connecting will say why not
 		}
 		ips = append(ips, ip)
@@ -111,7 +111,7 @@ func (c *client) lookUp(host string) ([]netip.Addr, error) {
 // more, longer. What fails is said at once, silence only at the end. The two
 // addresses of this machine are one host: only the first failure is said.
 func (c *client) connect(ips []netip.Addr, port uint16) (*sock.Conn, int) {
-	if c.only4 && c.from.Addr().Is6() {
+	if c.Only4 && c.from.Addr().Is6() {
 		return nil, c.fail("unable to bind socket: address family not supported")
 	}
 	var said bool
@@ -166,7 +166,7 @@ func (e familyError) Error() string { return string(e) }
 func (c *client) try(to netip.AddrPort, limit time.Duration) (*sock.Conn, error) {
 	from := c.from.Addr()
 	switch {
-	case c.only4 && to.Addr().Is6():
+	case c.Only4 && to.Addr().Is6():
 		return nil, errFamily
 	case from.IsValid() && from.Is4() != to.Addr().Is4():
 		return nil, errMixed

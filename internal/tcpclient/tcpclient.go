@@ -1,7 +1,7 @@
 // Package tcpclient is tcpclient: it connects to a TCP port and becomes a
 // program, with the connection as descriptors 6 and 7.
 //
-//	resolve (resolve.go) -> connect (connect.go) -> ask who is there -> exec
+//	resolve, connect (connect.go) -> ask who is there (package ucspi) -> exec
 //
 // Spec: spec/ucspi.md section 3; what that leaves open as tcpclient of Debian's
 // ucspi-tcp-ipv6 0.88 does it.
@@ -93,7 +93,7 @@ func reserve(fds ...sys.FD) error {
 // run tells the program about the connection and becomes it.
 func (c *client) run(conn *sock.Conn) int {
 	p := c.p
-	if c.noDelay {
+	if c.NoDelay {
 		_ = sock.NoDelay(conn.FD) // slower is all it can be without
 	}
 	var about tcpenv.Conn
@@ -104,9 +104,9 @@ func (c *client) run(conn *sock.Conn) int {
 	if about.Remote, err = sock.PeerName(conn.FD); err != nil {
 		return c.fail("unable to get remote address: ", sys.ErrText(err))
 	}
-	about.As6 = c.as6
+	about.As6 = c.As6
 	ucspi.Inquiry{
-		Local: c.lookLocal, LocalName: c.localName, Remote: c.lookRemote, Ident: c.askIdent, IdentLimit: c.identLimit,
+		Local: c.LookLocal, LocalName: c.LocalName, Remote: c.LookRemote, Ident: c.AskIdent, IdentLimit: c.IdentLimit,
 		Resolver: func() ucspi.Resolver { return ucspi.SystemResolver(p.Env) },
 	}.Make(&about)
 	for _, n := range []int{fdRead, fdWrite} {
@@ -135,14 +135,14 @@ func environment(base prog.Env, about tcpenv.Conn) []string {
 
 // say writes a line on descriptor 2 if the verbosity asks for it.
 func (c *client) say(level int, parts ...string) {
-	if c.verbosity >= level {
+	if c.Verbosity >= level {
 		c.p.Say(2, append(append([]string{name}, parts...), "\n")...)
 	}
 }
 
 // fail says why there is no connection, unless option -q forbids it.
 func (c *client) fail(parts ...string) int {
-	if c.verbosity >= warnings {
+	if c.Verbosity >= warnings {
 		c.p.Say(2, append(append([]string{fatal}, parts...), "\n")...)
 	}
 	return exitFailed

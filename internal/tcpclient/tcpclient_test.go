@@ -21,6 +21,7 @@ import (
 	"goqmail/internal/tcpenv"
 	"goqmail/internal/testkit"
 	"goqmail/internal/testkit/progtest"
+	"goqmail/internal/ucspi"
 )
 
 func TestMain(m *testing.M) {
@@ -29,8 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestParseOptions(t *testing.T) {
-	def := options{verbosity: warnings, lookRemote: true, lookLocal: true, askIdent: true, identLimit: 26 * time.Second,
-		limits: [2]time.Duration{2 * time.Second, 58 * time.Second}, host: "h", port: "25", argv: []string{"prog"}}
+	def := options{Options: ucspi.Options{Verbosity: warnings, LookRemote: true, LookLocal: true, AskIdent: true, IdentLimit: 26 * time.Second}, limits: [2]time.Duration{2 * time.Second, 58 * time.Second}, host: "h", port: "25", argv: []string{"prog"}}
 	with := func(f func(o *options)) options { o := def; f(&o); return o }
 	from := func(ip string, port uint16) netip.AddrPort {
 		return netip.AddrPortFrom(netip.MustParseAddr(ip), port)
@@ -42,12 +42,14 @@ func TestParseOptions(t *testing.T) {
 		{"h 25 prog", def},
 		{"-HhRrDdvQ h 25 prog", def},
 		{"h 25 prog -v", with(func(o *options) { o.argv = []string{"prog", "-v"} })},
-		{"-RHl0 -- h 25 prog", with(func(o *options) { o.askIdent, o.lookRemote, o.lookLocal, o.localName = false, false, false, "0" })},
-		{"-46Dq -I lo h 25 prog", with(func(o *options) { o.only4, o.as6, o.noDelay, o.verbosity, o.netIf = true, true, true, quiet, "lo" })},
-		{"-v -T3+40x -t 7 h 25 prog", with(func(o *options) {
-			o.verbosity, o.limits, o.identLimit = verbose, [2]time.Duration{3 * time.Second, 40 * time.Second}, 7*time.Second
+		{"-RHl0 -- h 25 prog", with(func(o *options) { o.AskIdent, o.LookRemote, o.LookLocal, o.LocalName = false, false, false, "0" })},
+		{"-46Dq -I lo h 25 prog", with(func(o *options) {
+			o.Only4, o.As6, o.NoDelay, o.Verbosity, o.NetIf = true, true, true, ucspi.Quiet, "lo"
 		})},
-		{"-T 9 -tx h 25 prog", with(func(o *options) { o.limits, o.identLimit = [2]time.Duration{9 * time.Second}, 0 })},
+		{"-v -T3+40x -t 7 h 25 prog", with(func(o *options) {
+			o.Verbosity, o.limits, o.IdentLimit = verbose, [2]time.Duration{3 * time.Second, 40 * time.Second}, 7*time.Second
+		})},
+		{"-T 9 -tx h 25 prog", with(func(o *options) { o.limits, o.IdentLimit = [2]time.Duration{9 * time.Second}, 0 })},
 		{"-p 7 -i 127.0.0.2 h 25 prog", with(func(o *options) { o.from = from("127.0.0.2", 7) })},
 		{"-i ::1 -p 65535 h 25 prog", with(func(o *options) { o.from = from("::1", 65535) })},
 		{"-i ::ffff:127.0.0.2 h 25 prog", with(func(o *options) { o.from = from("127.0.0.2", 0) })},
@@ -249,9 +251,9 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %v, %q, %q, want exit 5, %q", tt.name, err, out.String(), said.String(), want)
 		}
 	}
-	cmd := exec.Command(self, "-DRHl0", "127.0.0.1", port, "no such")
-	out, _ := cmd.CombinedOutput() // the exit code is looked at
-	if want := "tcpclient: fatal: unable to run no such: file does not exist\n"; string(out) != want || cmd.ProcessState.ExitCode() != 111 {
+	cmd := exec.Command(self, "-DRHl0", "127.0.0.1", port, "./no such") // in a PATH, what cannot be searched would count
+	out, _ := cmd.CombinedOutput()                                      // the exit code is looked at
+	if want := "tcpclient: fatal: unable to run ./no such: file does not exist\n"; string(out) != want || cmd.ProcessState.ExitCode() != 111 {
 		t.Errorf("no such program: %q, exit %d", out, cmd.ProcessState.ExitCode())
 	}
 }

@@ -61,11 +61,7 @@ func Run(p *prog.Process) int {
 			}
 		}
 	}
-	path, ok := env.Get("PATH")
-	if !ok {
-		path = child.DefaultPath
-	}
-	file, err := child.LookPath(argv[0], path)
+	file, err := child.LookPath(argv[0], child.SearchPath(env.List()))
 	if err != nil {
 		return exitFailed
 	}

@@ -26,8 +26,8 @@ type client struct {
 // identify finds out what the options want to know of both ends.
 func (s *server) identify(c *client) {
 	ucspi.Inquiry{
-		Local: s.lookLocal, LocalName: s.localName, Remote: s.lookRemote, Paranoid: s.paranoid,
-		Ident: s.askIdent, IdentLimit: s.identLimit, Resolver: s.resolver,
+		Local: s.LookLocal, LocalName: s.LocalName, Remote: s.LookRemote, Paranoid: s.paranoid,
+		Ident: s.AskIdent, IdentLimit: s.IdentLimit, Resolver: s.resolver,
 	}.Make(&c.conn)
 }
 
@@ -99,7 +99,7 @@ func (s *server) newClient(fd sys.FD, peer netip.AddrPort) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{fd: fd, conn: tcpenv.Conn{Local: local, Remote: peer, As6: s.as6}}
+	c := &client{fd: fd, conn: tcpenv.Conn{Local: local, Remote: peer, As6: s.As6}}
 	c.conn.Interface.Value, c.conn.Interface.Known = sock.ZoneName(peer.Addr())
 	return c, nil
 }

@@ -7,57 +7,15 @@ import (
 	"testing"
 
 	"goqmail/internal/cdb"
-	"goqmail/internal/dns"
 	"goqmail/internal/prog"
 	"goqmail/internal/tcpenv"
 	"goqmail/internal/tcprules"
+	"goqmail/internal/testkit/dnstest"
 )
 
-// A zone answers look-ups; what is not in it does not exist, "soft" fails for
-// now. Looking an address up that is in hold waits until the channel is closed.
-type zone struct {
-	ptr  map[string]string
-	a    map[string]string // addresses of either kind, separated by blanks
-	hold map[string]chan struct{}
-}
-
-func (z zone) PTR(ip netip.Addr) (string, error) {
-	if c := z.hold[ip.String()]; c != nil {
-		<-c
-	}
-	switch name := z.ptr[ip.String()]; name {
-	case "":
-		return "", dns.ErrNotFound
-	case "soft":
-		return "", dns.ErrTemporary
-	case "panic":
-		panic("a bug")
-	default:
-		return name, nil
-	}
-}
-
-func (z zone) addresses(host string, v4 bool) (out []netip.Addr, err error) {
-	if host == "soft" {
-		return nil, dns.ErrTemporary
-	}
-	for _, s := range strings.Fields(z.a[host]) {
-		if ip := netip.MustParseAddr(s); ip.Is4() == v4 {
-			out = append(out, ip)
-		}
-	}
-	if out == nil {
-		return nil, dns.ErrNotFound
-	}
-	return out, nil
-}
-
-func (z zone) A(host string) ([]netip.Addr, error)    { return z.addresses(host, true) }
-func (z zone) AAAA(host string) ([]netip.Addr, error) { return z.addresses(host, false) }
-
-var testZone = zone{
-	ptr: map[string]string{"192.0.2.1": "good.test", "192.0.2.2": "bad.test", "192.0.2.3": "soft", "192.0.2.4": "gone.test", "2001:db8::1": "good.test"},
-	a:   map[string]string{"good.test": "192.0.2.9 192.0.2.1 2001:db8::1", "bad.test": "192.0.2.9", "six.test": "2001:db8::7", "both.test": "2001:db8::8 192.0.2.8"},
+var testZone = dnstest.Zone{
+	Names:     map[string]string{"192.0.2.1": "good.test", "192.0.2.2": "bad.test", "192.0.2.3": "soft", "192.0.2.4": "gone.test", "2001:db8::1": "good.test"},
+	Addresses: map[string]string{"good.test": "192.0.2.9 192.0.2.1 2001:db8::1", "bad.test": "192.0.2.9", "six.test": "2001:db8::7", "both.test": "2001:db8::8 192.0.2.8"},
 }
 
 func TestLines(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 	"goqmail/internal/testkit"
+	"goqmail/internal/ucspi"
 )
 
 // socket is a listening socket of the test, as a file that can be handed on.
@@ -71,7 +72,7 @@ func TestLastingSockets(t *testing.T) {
 	f1, at1 := socket(t, "127.0.0.1:0")
 	f2, at2 := socket(t, "127.0.0.1:0")
 	l := listeners{fds: []sys.FD{sys.FD(f1.Fd()), sys.FD(f2.Fd())}, lasting: true} // Fd makes them blocking
-	b := newBedAt(t, options{limit: 1, verbosity: verbose, localName: "l", argv: []string{"prog"}}, testZone, l)
+	b := newBedAt(t, options{Options: ucspi.Options{Verbosity: verbose, LocalName: "l"}, limit: 1, argv: []string{"prog"}}, testZone, l)
 	b.dial("127.0.0.2")
 	one := b.next()
 	b.at = at2

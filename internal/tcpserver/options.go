@@ -14,31 +14,22 @@ const usage = "tcpserver [ -461UXpPhHrRoOdDqQv ] [ -c limit ] [ -x rules.cdb ] [
 
 // How much is said on descriptor 2.
 const (
-	quiet    = 0 // only what is wrong with the call
-	warnings = 1 // and why tcpserver cannot start, and which connections it drops
-	verbose  = 2 // and every connection
+	quiet    = ucspi.Quiet    // only what is wrong with the call
+	warnings = ucspi.Warnings // and why tcpserver cannot start, and which connections it drops
+	verbose  = ucspi.Verbose  // and every connection
 )
 
 // Options are the command line (spec/ucspi.md section 1).
 type options struct {
-	verbosity  int
+	ucspi.Options
 	limit      int    // most connections at a time
 	backlog    int    // of listen
 	rules      string // cdb file; "" for none
 	rulesMay   bool   // an absent rules file allows everyone
 	banner     string // sent before anything else
-	localName  string // TCPLOCALHOST
-	lookLocal  bool   // look it up
-	lookRemote bool   // look TCPREMOTEHOST up
-	paranoid   bool   // and believe it only if it has this address
-	askIdent   bool   // ask for TCPREMOTEINFO
-	identLimit time.Duration
-	noDelay    bool   // TCP_NODELAY
+	paranoid   bool   // believe a name only if it has the address
 	keepIPOpts bool   // leave the peer's IP options alone
 	printPort  bool   // on descriptor 1
-	only4      bool   // IPv4 sockets only
-	as6        bool   // show IPv4 as IPv6
-	netIf      string // interface of link-local addresses
 	uid, gid   *uint32
 
 	host, port string
@@ -48,9 +39,7 @@ type options struct {
 // parseOptions reads the command line. The error is a message and the code to
 // exit with; an empty message means that the usage is enough.
 func parseOptions(args []string, env prog.Env) (o options, bad string, code int) {
-	o = options{
-		verbosity: warnings, limit: 40, backlog: 20, lookLocal: true, lookRemote: true, askIdent: true, identLimit: 26 * time.Second,
-	}
+	o = options{Options: ucspi.Defaults(), limit: 40, backlog: 20}
 	get := prog.NewOptions(args, "461UXpPhHrRoOdDqQvc:x:B:g:u:b:l:t:I:")
 	for c := get.Next(); c != 0; c = get.Next() {
 		if c == '?' {
@@ -74,10 +63,6 @@ func parseOptions(args []string, env prog.Env) (o options, bad string, code int)
 // flag obeys an option without a value; false if c is none.
 func (o *options) flag(c byte) bool {
 	switch c {
-	case '4':
-		o.only4 = true
-	case '6':
-		o.as6 = true
 	case '1':
 		o.printPort = true
 	case 'U': // see userFromEnv
@@ -87,30 +72,12 @@ func (o *options) flag(c byte) bool {
 		o.paranoid = true
 	case 'P':
 		o.paranoid = false
-	case 'h':
-		o.lookRemote = true
-	case 'H':
-		o.lookRemote = false
-	case 'r':
-		o.askIdent = true
-	case 'R':
-		o.askIdent = false
 	case 'o':
 		o.keepIPOpts = true
 	case 'O':
 		o.keepIPOpts = false
-	case 'd':
-		o.noDelay = false
-	case 'D':
-		o.noDelay = true
-	case 'q':
-		o.verbosity = quiet
-	case 'Q':
-		o.verbosity = warnings
-	case 'v':
-		o.verbosity = verbose
 	default:
-		return false
+		return o.Flag(c)
 	}
 	return true
 }
@@ -124,10 +91,6 @@ func (o *options) value(c byte, v string) (ok bool) {
 		o.rules = v
 	case 'B':
 		o.banner = v
-	case 'I':
-		o.netIf = v
-	case 'l':
-		o.localName, o.lookLocal = v, false
 	case 'c':
 		o.limit, ok = ucspi.Leading(v)
 		return ok
@@ -136,7 +99,7 @@ func (o *options) value(c byte, v string) (ok bool) {
 		return ok
 	case 't':
 		n, ok = ucspi.Leading(v)
-		o.identLimit = time.Duration(n) * time.Second
+		o.IdentLimit = time.Duration(n) * time.Second
 		return ok
 	case 'u':
 		o.uid = id(v)
@@ -144,6 +107,8 @@ func (o *options) value(c byte, v string) (ok bool) {
 	case 'g':
 		o.gid = id(v)
 		return o.gid != nil
+	default:
+		return o.Value(c, v)
 	}
 	return true
 }

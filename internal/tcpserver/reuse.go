@@ -84,7 +84,7 @@ func (s *server) handOver(cmd *child.Cmd, c *client) bool {
 	if r == nil || isOff(cmd.Env) || !workers.Fits(cmd.Env) {
 		return false
 	}
-	file, err := child.LookPath(cmd.Path, s.path())
+	file, err := child.LookPath(cmd.Path, child.SearchPath(s.p.Env.List()))
 	if err != nil {
 		return false
 	}

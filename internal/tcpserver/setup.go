@@ -56,19 +56,19 @@ func (o *options) listen(resolver resolver) (sys.FD, error) {
 // one.
 func (o *options) address(resolver resolver) (netip.Addr, error) {
 	if o.host == "" || o.host == "0" {
-		if o.only4 {
+		if o.Only4 {
 			return netip.IPv4Unspecified(), nil
 		}
 		return netip.IPv6Unspecified(), nil
 	}
 	if ip, err := netip.ParseAddr(o.host); err == nil {
-		if ip.Is6() && o.only4 {
+		if ip.Is6() && o.Only4 {
 			return ip, setupError("unable to bind: address family not supported")
 		}
 		return o.zoned(ip)
 	}
 	ips, err := resolver.A(o.host)
-	if len(ips) == 0 && !o.only4 && (err == nil || err == dns.ErrNotFound) {
+	if len(ips) == 0 && !o.Only4 && (err == nil || err == dns.ErrNotFound) {
 		ips, err = resolver.AAAA(o.host)
 	}
 	switch {
@@ -83,7 +83,7 @@ func (o *options) address(resolver resolver) (netip.Addr, error) {
 // zoned gives a link-local address its interface: that after the % or that of
 // option -I.
 func (o *options) zoned(ip netip.Addr) (netip.Addr, error) {
-	ip, err := ucspi.Zoned(ip, o.netIf)
+	ip, err := ucspi.Zoned(ip, o.NetIf)
 	if err != nil {
 		return ip, setupError(err.Error())
 	}

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"goqmail/internal/prog"
+	"goqmail/internal/ucspi"
 )
 
 func number(n uint32) *uint32 { return &n }
 
 func TestParseOptions(t *testing.T) {
-	def := options{verbosity: warnings, limit: 40, backlog: 20, lookLocal: true, lookRemote: true, askIdent: true, identLimit: 26 * time.Second,
-		host: "0", port: "25", argv: []string{"prog"}}
+	def := options{Options: ucspi.Options{Verbosity: warnings, LookLocal: true, LookRemote: true, AskIdent: true, IdentLimit: 26 * time.Second}, limit: 40, backlog: 20, host: "0", port: "25", argv: []string{"prog"}}
 	with := func(f func(o *options)) options { o := def; f(&o); return o }
 	tests := []struct {
 		args string
@@ -22,16 +22,16 @@ func TestParseOptions(t *testing.T) {
 		want options
 	}{
 		{"0 25 prog", nil, def},
-		{"-v 0 25 prog -x", nil, with(func(o *options) { o.verbosity = verbose; o.argv = []string{"prog", "-x"} })},
-		{"-q 0 25 prog", nil, with(func(o *options) { o.verbosity = quiet })},
+		{"-v 0 25 prog -x", nil, with(func(o *options) { o.Verbosity = verbose; o.argv = []string{"prog", "-x"} })},
+		{"-q 0 25 prog", nil, with(func(o *options) { o.Verbosity = quiet })},
 		{"-vQ 0 25 prog", nil, def},
-		{"-HRl0 0 25 prog", nil, with(func(o *options) { o.lookRemote, o.askIdent, o.lookLocal, o.localName = false, false, false, "0" })},
+		{"-HRl0 0 25 prog", nil, with(func(o *options) { o.LookRemote, o.AskIdent, o.LookLocal, o.LocalName = false, false, false, "0" })},
 		{"-HhRrpPOoDd 0 25 prog", nil, with(func(o *options) { o.keepIPOpts = true })},
 		{"-pD46X1 0 25 prog", nil, with(func(o *options) {
-			o.paranoid, o.noDelay, o.only4, o.as6, o.rulesMay, o.printPort = true, true, true, true, true, true
+			o.paranoid, o.NoDelay, o.Only4, o.As6, o.rulesMay, o.printPort = true, true, true, true, true, true
 		})},
 		{"-c 5 -b7 -t 3x -x f.cdb -B hi -I lo 0 25 prog", nil, with(func(o *options) {
-			o.limit, o.backlog, o.identLimit, o.rules, o.banner, o.netIf = 5, 7, 3*time.Second, "f.cdb", "hi", "lo"
+			o.limit, o.backlog, o.IdentLimit, o.rules, o.banner, o.NetIf = 5, 7, 3*time.Second, "f.cdb", "hi", "lo"
 		})},
 		{"-u 5001 -g 0 0 25 prog", nil, with(func(o *options) { o.uid, o.gid = number(5001), number(0) })},
 		{"-u 12 -U -g 13 0 25 prog", []string{"UID=5001", "GID=5002"}, with(func(o *options) { o.uid, o.gid = number(5001), number(13) })},
@@ -96,7 +96,7 @@ func TestAddress(t *testing.T) {
 		{"fe80::1%lo", false, "fe80::1%1", ""},
 	}
 	for _, tt := range tests {
-		o := options{host: tt.host, only4: tt.only4}
+		o := options{Options: ucspi.Options{Only4: tt.only4}, host: tt.host}
 		got, err := o.address(testZone)
 		if tt.err != "" && (err == nil || err.Error() != tt.err) || tt.err == "" && (err != nil || got.String() != tt.want) {
 			t.Errorf("address(%q, only4 %v) = %v, %v, want %s%s", tt.host, tt.only4, got, err, tt.want, tt.err)

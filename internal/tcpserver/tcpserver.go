@@ -28,6 +28,7 @@ import (
 // Exit codes; the last two, times 256, also stand in the log for connections
 // that got no program.
 const (
+	exitOK     = 0 // after SIGTERM
 	exitUsage  = 100
 	exitDenied = 100
 	exitFailed = 111
@@ -68,7 +69,7 @@ func Run(p *prog.Process) int {
 	term := sig.Notify(sig.TERM)
 	s, err := setUp(o, p)
 	if err != nil {
-		if o.verbosity == quiet {
+		if o.Verbosity == quiet {
 			return exitFailed
 		}
 		return p.Die(exitFailed, "tcpserver: fatal: ", err.Error())
@@ -170,13 +171,13 @@ func (s *server) run(term <-chan sig.Signal) int {
 		case <-s.idle:
 		}
 	}
-	return 0
+	return exitOK
 }
 
 // say writes lines on descriptor 2, in one write, if the verbosity asks for
 // them.
 func (s *server) say(level int, lines ...string) {
-	if s.verbosity >= level {
+	if s.Verbosity >= level {
 		s.p.Say(2, lines...)
 	}
 }
@@ -277,7 +278,7 @@ func (s *server) prepare(fd sys.FD) {
 	if !s.keepIPOpts {
 		_ = sock.DropOptions(fd)
 	}
-	if s.noDelay {
+	if s.NoDelay {
 		_ = sock.NoDelay(fd)
 	}
 	if s.banner != "" {
@@ -315,7 +316,7 @@ func (s *server) dispatch(c *client, d tcprules.Decision) {
 func (s *server) launch(cmd *child.Cmd, c *client) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.start(cmd, s.path())
+	p, err := s.start(cmd, child.SearchPath(s.p.Env.List()))
 	if err != nil {
 		return err
 	}
@@ -324,14 +325,6 @@ func (s *server) launch(cmd *child.Cmd, c *client) error {
 	s.started.Signal()
 	s.settled()
 	return nil
-}
-
-// path is where programs are looked up.
-func (s *server) path() string {
-	if path, ok := s.p.Env.Get("PATH"); ok {
-		return path
-	}
-	return child.DefaultPath
 }
 
 // settled notes that a connection has its program, or will have none. The lock

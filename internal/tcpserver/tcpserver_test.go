@@ -16,6 +16,8 @@ import (
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/child"
 	"goqmail/internal/sys/sock"
+	"goqmail/internal/testkit/dnstest"
+	"goqmail/internal/ucspi"
 )
 
 // A bed is a server in this process, whose programs are not real: started gets
@@ -97,13 +99,13 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func newBed(t *testing.T, o options, z zone) *bed {
+func newBed(t *testing.T, o options, z dnstest.Zone) *bed {
 	t.Helper()
 	o.backlog = 5
 	if o.limit == 0 {
 		o.limit = 40
 	}
-	o.localName, o.verbosity = "l", verbose
+	o.LocalName, o.Verbosity = "l", verbose
 	if len(o.argv) == 0 {
 		o.argv = []string{"prog"}
 	}
@@ -116,7 +118,7 @@ func newBed(t *testing.T, o options, z zone) *bed {
 }
 
 // newBedAt is newBed with sockets that are there.
-func newBedAt(t *testing.T, o options, z zone, l listeners) *bed {
+func newBedAt(t *testing.T, o options, z dnstest.Zone, l listeners) *bed {
 	t.Helper()
 	b := &bed{t: t, log: newLines(t), started: make(chan started, 100), ends: make(chan ended, 100), term: make(chan syscall.Signal), code: make(chan int, 1)}
 	p := &prog.Process{Args: []string{"tcpserver"}, Env: prog.NewEnv([]string{"PATH=/bin"}), FDs: map[int]sys.FD{2: b.log.w}}
@@ -197,7 +199,7 @@ func (b *bed) wantLog(want string) {
 }
 
 func TestServe(t *testing.T) {
-	b := newBed(t, options{banner: "hi\r\n", noDelay: true}, testZone)
+	b := newBed(t, options{Options: ucspi.Options{NoDelay: true}, banner: "hi\r\n"}, testZone)
 	c := b.dial("127.0.0.2")
 	s := b.next()
 	if _, err := s.file.WriteString("from the program\n"); err != nil {
@@ -242,8 +244,8 @@ func TestRefused(t *testing.T) {
 
 // A panic while looking names up costs the name.
 func TestPanicInLookup(t *testing.T) {
-	z := zone{ptr: map[string]string{"127.0.0.2": "panic"}}
-	b := newBed(t, options{lookRemote: true}, z)
+	z := dnstest.Zone{Names: map[string]string{"127.0.0.2": "panic"}}
+	b := newBed(t, options{Options: ucspi.Options{LookRemote: true}}, z)
 	b.dial("127.0.0.2")
 	s := b.next()
 	if _, ok := prog.NewEnv(s.cmd.Env).Get("TCPREMOTEHOST"); ok {
@@ -284,8 +286,8 @@ func TestLimit(t *testing.T) {
 // second one does not.
 func TestSlowLookup(t *testing.T) {
 	for _, second := range []bool{false, true} {
-		z := zone{ptr: map[string]string{"127.0.0.2": "slow.test"}, hold: map[string]chan struct{}{"127.0.0.2": make(chan struct{})}}
-		b := newBed(t, options{lookRemote: true}, z)
+		z := dnstest.Zone{Names: map[string]string{"127.0.0.2": "slow.test"}, Hold: map[string]chan struct{}{"127.0.0.2": make(chan struct{})}}
+		b := newBed(t, options{Options: ucspi.Options{LookRemote: true}}, z)
 		b.dial("127.0.0.2")
 		until(t, "the slow connection", func() bool { return strings.HasSuffix(b.log.text(), "status: 1/40\n") })
 		b.dial("127.0.0.3")
@@ -309,7 +311,7 @@ func TestSlowLookup(t *testing.T) {
 		if second {
 			b.term <- syscall.SIGTERM
 		} else {
-			close(z.hold["127.0.0.2"])
+			close(z.Hold["127.0.0.2"])
 			for {
 				env := prog.NewEnv(b.next().cmd.Env)
 				if ip, _ := env.Get("TCPREMOTEIP"); ip != "127.0.0.2" {
@@ -330,7 +332,7 @@ func TestSlowLookup(t *testing.T) {
 			t.Fatal("no exit after SIGTERM")
 		}
 		if second {
-			close(z.hold["127.0.0.2"])
+			close(z.Hold["127.0.0.2"])
 			b.next()
 		}
 	}

@@ -75,16 +75,6 @@ func (s *DNSServer) Addr() netip.AddrPort {
 	return s.udp.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// Set changes records; an empty value removes the key.
-func (s *DNSServer) Set(key, value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.zone[key] = value
-	if value == "" {
-		delete(s.zone, key)
-	}
-}
-
 // Mangle makes f replace each answer from now on by what it returns, one
 // datagram (or TCP message) each.
 func (s *DNSServer) Mangle(f func(query, answer []byte, tcp bool) [][]byte) {

@@ -12,7 +12,8 @@
 // A test that needs root begins with NeedRoot, and does its work inside
 // InWorld. For an ordinary user it is skipped and counted: NeedRoot prints a
 // line "left-out: NAME" to standard output. For root it must run. A namespace,
-// a mount or a tool that is missing then is a failure.
+// a mount or a tool that is missing then is a failure, but for what few machines
+// have: a test that says so with Lacking is skipped and counted.
 //
 // A World is a set of fresh mount, PID, network, UTS and IPC namespaces, in
 // which the whole file system is read-only except for directories in memory:

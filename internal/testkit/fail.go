@@ -26,35 +26,35 @@ import (
 //	rmdir                 ENOTEMPTY
 func Occupied(t testing.TB, path string) {
 	t.Helper()
-	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	check(t, os.Mkdir(path, 0o755))
-	check(t, os.WriteFile(filepath.Join(path, "occupied"), nil, 0o644))
+	Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	Must(t, os.Mkdir(path, 0o755))
+	Must(t, os.WriteFile(filepath.Join(path, "occupied"), nil, 0o644))
 }
 
 // NotDir puts an empty file at path, where a directory is wanted: opening
 // anything below it fails with ENOTDIR.
 func NotDir(t testing.TB, path string) {
 	t.Helper()
-	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	check(t, err)
-	check(t, f.Close())
+	Must(t, err)
+	Must(t, f.Close())
 }
 
 // Looping puts a symbolic link to itself at path: opening it, or anything below
 // it, fails with ELOOP, which is neither "not there" nor temporary.
 func Looping(t testing.TB, path string) {
 	t.Helper()
-	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	check(t, os.Symlink(filepath.Base(path), path))
+	Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	Must(t, os.Symlink(filepath.Base(path), path))
 }
 
 // Full puts a symbolic link to /dev/full at path: it opens, and every write to
 // it fails with ENOSPC.
 func Full(t testing.TB, path string) {
 	t.Helper()
-	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	check(t, os.Symlink("/dev/full", path))
+	Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	Must(t, os.Symlink("/dev/full", path))
 }
 
 // Unreadable puts a file at path that this user cannot open: EACCES. For root,
@@ -67,8 +67,8 @@ func Unreadable(t testing.TB, path, content string) {
 		return
 	}
 	NotDir(t, path)
-	check(t, os.WriteFile(path, []byte(content), 0o644))
-	check(t, os.Chmod(path, 0))
+	Must(t, os.WriteFile(path, []byte(content), 0o644))
+	Must(t, os.Chmod(path, 0))
 }
 
 // ReadOnly takes the write permission from a directory until the test ends:
@@ -81,9 +81,9 @@ func ReadOnly(t testing.TB, dir string) bool {
 		return false
 	}
 	fi, err := os.Stat(dir)
-	check(t, err)
-	check(t, os.Chmod(dir, 0o555))
-	t.Cleanup(func() { check(t, os.Chmod(dir, fi.Mode().Perm())) })
+	Must(t, err)
+	Must(t, os.Chmod(dir, 0o555))
+	t.Cleanup(func() { Must(t, os.Chmod(dir, fi.Mode().Perm())) })
 	return true
 }
 
@@ -93,9 +93,9 @@ func ReadOnly(t testing.TB, dir string) bool {
 func FileSizeLimit(t testing.TB, n uint64) {
 	t.Helper()
 	var old syscall.Rlimit
-	check(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
-	check(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: n, Max: old.Max}))
-	t.Cleanup(func() { check(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old)) })
+	Must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
+	Must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: n, Max: old.Max}))
+	t.Cleanup(func() { Must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old)) })
 }
 
 // BrokenPipe returns the write end of a pipe that nobody reads: writing fails
@@ -103,21 +103,14 @@ func FileSizeLimit(t testing.TB, n uint64) {
 func BrokenPipe(t testing.TB) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
-	check(t, err)
-	check(t, r.Close())
+	Must(t, err)
+	Must(t, r.Close())
 	t.Cleanup(func() {
 		if err := w.Close(); !errors.Is(err, os.ErrClosed) {
-			check(t, err)
+			Must(t, err)
 		}
 	})
 	return w
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // SmallDisk mounts a file system of size bytes, in memory, on a directory that it
@@ -125,8 +118,8 @@ func check(t testing.TB, err error) {
 func SmallDisk(t testing.TB, dir string, size int64) {
 	t.Helper()
 	needWorld(t)
-	check(t, os.MkdirAll(dir, 0o755))
-	check(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+strconv.FormatInt(size, 10)))
+	Must(t, os.MkdirAll(dir, 0o755))
+	Must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+strconv.FormatInt(size, 10)))
 }
 
 // ReadOnlyMount makes a directory and all below it read-only until the test
@@ -134,9 +127,9 @@ func SmallDisk(t testing.TB, dir string, size int64) {
 func ReadOnlyMount(t testing.TB, dir string) {
 	t.Helper()
 	needWorld(t)
-	check(t, unix.Mount(dir, dir, "", unix.MS_BIND, ""))
-	check(t, unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	t.Cleanup(func() { check(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+	Must(t, unix.Mount(dir, dir, "", unix.MS_BIND, ""))
+	Must(t, unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	t.Cleanup(func() { Must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 }
 
 // needWorld fails a test that would change the machine it runs on.

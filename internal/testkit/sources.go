@@ -77,7 +77,7 @@ func Overlay(t testing.TB, lower, at string) {
 	t.Helper()
 	layer := "/tmp/layers/" + filepath.Base(at)
 	for _, d := range []string{at, layer + "/up", layer + "/work"} {
-		check(t, os.MkdirAll(d, 0o755))
+		Must(t, os.MkdirAll(d, 0o755))
 	}
 	err := unix.Mount("overlay", at, "overlay", 0, "lowerdir="+lower+",upperdir="+layer+"/up,workdir="+layer+"/work")
 	if err != nil {

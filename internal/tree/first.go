@@ -7,15 +7,13 @@ import (
 	"goqmail/internal/address"
 	"goqmail/internal/cdb"
 	"goqmail/internal/conf"
+	"goqmail/internal/control"
 	"goqmail/internal/hier"
 	"goqmail/internal/maildir"
 	"goqmail/internal/role"
 	"goqmail/internal/sys"
 	"goqmail/internal/tcprules"
 )
-
-// maxControl is the largest control file that is read, in bytes.
-const maxControl = 64 << 20
 
 // DefaultRules are the rules for SMTP until a site has its own: who is on this
 // host may relay.
@@ -148,7 +146,7 @@ func (m *Maker) Names(fqdn string, say func(string)) error {
 			return err
 		}
 	}
-	locals, err := m.Dir.ReadFile("control/locals", maxControl)
+	locals, err := m.Dir.ReadFile("control/locals", control.MaxFile)
 	if err != nil {
 		return Step("read", m.Root+"/control/locals", err)
 	}
@@ -222,7 +220,7 @@ func (m *Maker) Rules(say func(string)) error {
 	if has, err := m.Has("control/tcp.smtp.cdb"); has || err != nil {
 		return err
 	}
-	source, err := m.Dir.ReadFile("control/tcp.smtp", maxControl)
+	source, err := m.Dir.ReadFile("control/tcp.smtp", control.MaxFile)
 	if err != nil {
 		return Step("read", m.Root+"/control/tcp.smtp", err)
 	}

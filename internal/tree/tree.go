@@ -81,6 +81,24 @@ func RootOnly() IDs {
 	return out
 }
 
+// MakePath makes a directory and those above it, mode 0755, where they are
+// missing. It changes nothing that exists.
+func MakePath(path string) error {
+	for i := 1; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		err := sys.Cwd().Mkdir(path[:i], 0o700)
+		if err == nil {
+			err = sys.Cwd().Chmod(path[:i], 0o755)
+		}
+		if err != nil && !sys.IsExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // A Maker makes parts of the tree at Root.
 type Maker struct {
 	Root string   // the home, DESTDIR before it

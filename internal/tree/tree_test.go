@@ -11,6 +11,7 @@ import (
 	"goqmail/internal/cdb"
 	"goqmail/internal/role"
 	"goqmail/internal/sys"
+	"goqmail/internal/testkit"
 )
 
 func TestDomains(t *testing.T) {
@@ -54,13 +55,6 @@ func made(t *testing.T) (m *Maker, said *[]string) {
 	return &Maker{Root: root, Dir: d}, &[]string{}
 }
 
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestNames(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -81,7 +75,7 @@ func TestNames(t *testing.T) {
 	for _, tt := range tests {
 		m, said := made(t)
 		for name, text := range tt.before {
-			write(t, m.Root+"/control/"+name, text)
+			testkit.Write(t, m.Root+"/control/"+name, text)
 		}
 		err := m.Names("MX.a.test", func(s string) { *said = append(*said, s) })
 		if got := strings.ReplaceAll(text(err), m.Root, "ROOT"); got != tt.err {
@@ -109,7 +103,7 @@ func text(err error) string {
 func TestFirst(t *testing.T) {
 	m, said := made(t)
 	say := func(s string) { *said = append(*said, strings.TrimPrefix(s, m.Root+"/")) }
-	write(t, m.Root+"/alias/.qmail-root", "ann\n")
+	testkit.Write(t, m.Root+"/alias/.qmail-root", "ann\n")
 	for range 2 {
 		for _, f := range []func(func(string)) error{m.Aliases, m.Delivery, m.Start, m.Rules} {
 			if err := f(say); err != nil {

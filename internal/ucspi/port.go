@@ -2,7 +2,9 @@ package ucspi
 
 import (
 	"strconv"
+	"strings"
 
+	"goqmail/internal/address"
 	"goqmail/internal/sys"
 )
 
@@ -29,14 +31,14 @@ func Port(s string) (port uint16, ok bool) {
 // service finds a TCP service by name or alias in the text of services(5).
 func service(text, name string) (port uint16, ok bool) {
 	for len(text) > 0 {
-		line, rest := cut(text, '\n')
+		line, rest, _ := strings.Cut(text, "\n")
 		text = rest
-		line, _ = cut(line, '#')
-		words := fields(line)
+		line, _, _ = strings.Cut(line, "#")
+		words := address.Fields(line, " \t")
 		if len(words) < 2 {
 			continue
 		}
-		number, proto := cut(words[1], '/')
+		number, proto, _ := strings.Cut(words[1], "/")
 		n, err := strconv.ParseUint(number, 10, 16)
 		if err != nil || proto != "tcp" {
 			continue
@@ -48,32 +50,6 @@ func service(text, name string) (port uint16, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// cut cuts s at the first c.
-func cut(s string, c byte) (before, after string) {
-	for i := 0; i < len(s); i++ {
-		if s[i] == c {
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
-}
-
-// fields cuts a line at blanks and tabs.
-func fields(line string) []string {
-	var out []string
-	start := -1
-	for i := 0; i <= len(line); i++ {
-		blank := i == len(line) || line[i] == ' ' || line[i] == '\t'
-		if !blank && start < 0 {
-			start = i
-		}
-		if blank && start >= 0 {
-			out, start = append(out, line[start:i]), -1
-		}
-	}
-	return out
 }
 
 // Leading reads the digits at the start of s, at most a million of whatever it

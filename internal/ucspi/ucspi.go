@@ -1,7 +1,8 @@
-// Package ucspi is what tcpserver and tcpclient share: who is at both ends of a
-// connection, the numbers of named ports, the interfaces of link-local
-// addresses. It opens no connection but to resolvers and ident servers. The
-// variables by which programs learn of it are package tcpenv's.
+// Package ucspi is what tcpserver and tcpclient share, and rblsmtpd a little of
+// it: options, who is at both ends of a connection, the numbers of named ports,
+// the interfaces of link-local addresses. It opens no connection but to resolvers
+// and ident servers. The variables by which programs learn of it are package
+// tcpenv's.
 // Spec: spec/ucspi.md sections 1 and 3.
 package ucspi
 
@@ -58,8 +59,8 @@ func (q Inquiry) Make(c *tcpenv.Conn) {
 			*to = f()
 		})
 	}
-	look(q.Local, &c.LocalHost, func() tcpenv.Text { return NameOf(q.Resolver(), c.Local.Addr(), false) })
-	look(q.Remote, &c.RemoteHost, func() tcpenv.Text { return NameOf(q.Resolver(), c.Remote.Addr(), q.Paranoid) })
+	look(q.Local, &c.LocalHost, func() tcpenv.Text { return nameOf(q.Resolver(), c.Local.Addr(), false) })
+	look(q.Remote, &c.RemoteHost, func() tcpenv.Text { return nameOf(q.Resolver(), c.Remote.Addr(), q.Paranoid) })
 	look(q.Ident, &c.RemoteInfo, func() tcpenv.Text {
 		info, ok := ident.Ask(c.Local, c.Remote, q.IdentLimit)
 		return tcpenv.Text{Value: info, Known: ok}
@@ -70,9 +71,9 @@ func (q Inquiry) Make(c *tcpenv.Conn) {
 	}
 }
 
-// NameOf finds the name of an address; not known if it has none or DNS cannot
+// nameOf finds the name of an address; not known if it has none or DNS cannot
 // tell. A paranoid look-up believes only a name that has the address.
-func NameOf(r Resolver, ip netip.Addr, paranoid bool) tcpenv.Text {
+func nameOf(r Resolver, ip netip.Addr, paranoid bool) tcpenv.Text {
 	ip = ip.Unmap().WithZone("")
 	name, err := r.PTR(ip)
 	if err != nil || name == "" {

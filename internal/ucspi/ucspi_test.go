@@ -7,45 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"goqmail/internal/dns"
 	"goqmail/internal/tcpenv"
+	"goqmail/internal/testkit/dnstest"
 )
 
-// A zone answers look-ups; what is not in it does not exist, "soft" fails for
-// now.
-type zone struct{ ptr, a map[string]string } // a: addresses of either kind, separated by blanks
-
-func (z zone) PTR(ip netip.Addr) (string, error) {
-	switch name := z.ptr[ip.String()]; name {
-	case "":
-		return "", dns.ErrNotFound
-	case "soft":
-		return "", dns.ErrTemporary
-	case "panic":
-		panic("a bug")
-	default:
-		return name, nil
-	}
-}
-
-func (z zone) addresses(host string, v4 bool) (out []netip.Addr, err error) {
-	for _, s := range strings.Fields(z.a[host]) {
-		if ip := netip.MustParseAddr(s); ip.Is4() == v4 {
-			out = append(out, ip)
-		}
-	}
-	if out == nil {
-		return nil, dns.ErrNotFound
-	}
-	return out, nil
-}
-
-func (z zone) A(host string) ([]netip.Addr, error)    { return z.addresses(host, true) }
-func (z zone) AAAA(host string) ([]netip.Addr, error) { return z.addresses(host, false) }
-
-var testZone = zone{
-	ptr: map[string]string{"192.0.2.1": "good.test", "192.0.2.2": "bad.test", "192.0.2.3": "soft", "192.0.2.4": "gone.test", "2001:db8::1": "good.test", "192.0.2.6": "panic"},
-	a:   map[string]string{"good.test": "192.0.2.9 192.0.2.1 2001:db8::1", "bad.test": "192.0.2.9"},
+var testZone = dnstest.Zone{
+	Names:     map[string]string{"192.0.2.1": "good.test", "192.0.2.2": "bad.test", "192.0.2.3": "soft", "192.0.2.4": "gone.test", "2001:db8::1": "good.test", "192.0.2.6": "panic"},
+	Addresses: map[string]string{"good.test": "192.0.2.9 192.0.2.1 2001:db8::1", "bad.test": "192.0.2.9"},
 }
 
 func TestNameOf(t *testing.T) {
@@ -64,8 +32,8 @@ func TestNameOf(t *testing.T) {
 		{"192.0.2.5", false, tcpenv.Text{}},
 	}
 	for _, tt := range tests {
-		if got := NameOf(testZone, netip.MustParseAddr(tt.ip), tt.paranoid); got != tt.want {
-			t.Errorf("NameOf(%s, paranoid %v) = %+v, want %+v", tt.ip, tt.paranoid, got, tt.want)
+		if got := nameOf(testZone, netip.MustParseAddr(tt.ip), tt.paranoid); got != tt.want {
+			t.Errorf("nameOf(%s, paranoid %v) = %+v, want %+v", tt.ip, tt.paranoid, got, tt.want)
 		}
 	}
 }
@@ -170,4 +138,27 @@ func FuzzService(f *testing.F) {
 			t.Errorf("service(%q, %q) found it", text, name)
 		}
 	})
+}
+
+// TestOptions: what options with and without a value do; others are left alone.
+func TestOptions(t *testing.T) {
+	o := Defaults()
+	for _, c := range []byte("46HRDv") {
+		if !o.Flag(c) {
+			t.Errorf("Flag(%c) = false", c)
+		}
+	}
+	if !o.Value('l', "name") || !o.Value('I', "lo") || o.Flag('x') || o.Flag('l') || o.Value('t', "3") || o.Value('4', "") {
+		t.Error("an option is taken for another")
+	}
+	want := Options{Verbosity: Verbose, LocalName: "name", IdentLimit: 26 * time.Second, NoDelay: true, Only4: true, As6: true, NetIf: "lo"}
+	if o != want {
+		t.Errorf("options = %+v, want %+v", o, want)
+	}
+	for _, c := range []byte("hrdQ") {
+		o.Flag(c)
+	}
+	if !o.LookRemote || !o.AskIdent || o.NoDelay || o.Verbosity != Warnings || !o.Flag('q') || o.Verbosity != Quiet {
+		t.Errorf("options undone = %+v", o)
+	}
 }

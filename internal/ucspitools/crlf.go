@@ -26,6 +26,9 @@ func Delcr(p *prog.Process) int { return pipe(p, delCR()) }
 // pipe copies descriptor 0 to 1 through a filter. What is there is passed on at
 // once, for a person may wait for it. No error has a text.
 func pipe(p *prog.Process, f filter) int {
+	if p.FD(0).WasClosed() {
+		return exitFailed
+	}
 	in := make([]byte, filterSize)
 	out := make([]byte, 0, 2*filterSize)
 	for {

@@ -82,7 +82,12 @@ func TestFilterErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	for name, fds := range map[string]map[int]int{"read": {0: int(dir.Fd())}, "write": {1: int(full.Fd())}} {
+	closed, err := os.OpenFile("/dev/null", os.O_RDWR, 0) // as the run-time does for a closed one
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed.Close()
+	for name, fds := range map[string]map[int]int{"read": {0: int(dir.Fd())}, "closed": {0: int(closed.Fd())}, "write": {1: int(full.Fd())}} {
 		r := progtest.Run(t, Addcr, progtest.Call{Args: []string{"addcr"}, Stdin: "x\n", FDs: fds})
 		if r.Code != 111 || r.Err != "" {
 			t.Errorf("%s: %d, %q, want 111", name, r.Code, r.Err)

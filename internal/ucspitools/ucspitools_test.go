@@ -93,7 +93,7 @@ func TestRecordio(t *testing.T) {
 			"PID < a\rb\x00\xff\x1b% \nPID <  \nPID < [EOF]\nPID > a\rb\x00\xff\x1b% \nPID >  \nPID > [EOF]\n", 0},
 		{"long line", x + "y\n", []string{"sh", "-c", "cat >/dev/null"}, "", "PID < " + x + "+\nPID < y \nPID < [EOF]\nPID > [EOF]\n", 0},
 		{"exit code", "ab\n", []string{"sh", "-c", "exit 7"}, "", "PID < ab \nPID < [EOF]\nPID > [EOF]\n", 7},
-		{"absent", "", []string{"no such"}, "", "PID < [EOF]\nrecordio: fatal: unable to run no such: file does not exist\nPID > [EOF]\n", 111},
+		{"absent", "", []string{"./no such"}, "", "PID < [EOF]\nrecordio: fatal: unable to run ./no such: file does not exist\nPID > [EOF]\n", 111},
 		{"input is closed", "ab\n", []string{"sh", "-c", "exec <&-; echo x; exit 5"}, "x\n", "PID < ab \nPID < [EOF]\nPID > x \nPID > [EOF]\n", 5},
 		{"output is closed", "ab\n", []string{"sh", "-c", "exec >&-; test \"$(cat)\" = ab"}, "", "PID < ab \nPID < [EOF]\nPID > [EOF]\n", 0},
 	}

@@ -3,7 +3,6 @@
 package docs
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,17 +42,7 @@ var others = []testkit.User{
 	{Name: "nobody", UID: 65534, GID: 65534, Home: "/nonexistent", Shell: "/usr/sbin/nologin"},
 }
 
-func TestMain(m *testing.M) {
-	if err := testkit.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := installed.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { installed.Main(m) }
 
 // world is the machine of the pages' examples.
 func world() testkit.World {

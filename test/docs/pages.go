@@ -9,6 +9,7 @@ import (
 
 // elsewhere are the pages that other tests run, with the folder of the tests.
 var elsewhere = map[string]string{
+	"DURABILITY.md":  "test/crash",
 	"SUPERVISORS.md": "test/peers",
 }
 

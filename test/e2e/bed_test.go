@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,15 +30,7 @@ const (
 
 func TestMain(m *testing.M) {
 	fakes.Play()
-	if err := testkit.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := installed.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	installed.Main(m)
 }
 
 // A bed is an installed suite in a world, and what a test needs to use it.

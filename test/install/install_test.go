@@ -16,14 +16,10 @@ import (
 	"time"
 
 	"goqmail/internal/testkit"
+	"goqmail/test/installed"
 )
 
-func TestMain(m *testing.M) {
-	if err := testkit.Enter(); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { installed.Main(m) }
 
 const (
 	home = "/var/qmail"

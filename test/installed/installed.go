@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"goqmail/internal/testkit"
 )
 
 // Variable names the tree in the environment; make test and make e2e set it.
@@ -37,6 +39,23 @@ var (
 	once = sync.OnceValues(install)
 	made string // the directory that install made
 )
+
+// Main is TestMain of a package whose tests use Tree in worlds: it enters the
+// world that this process was started for (testkit.Enter), calls before, runs the
+// tests, and removes what Tree installed. An error of before ends it, exit 1.
+func Main(m *testing.M, before ...func() error) {
+	for _, f := range append([]func() error{testkit.Enter}, before...) {
+		if err := f(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	code := m.Run()
+	if err := Remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
 
 // Remove removes what Tree installed.
 func Remove() error {

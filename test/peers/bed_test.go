@@ -5,6 +5,7 @@ package peers
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -42,19 +43,12 @@ var needed = []string{
 }
 
 func TestMain(m *testing.M) {
-	if err := testkit.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	if lacks := missing(); len(lacks) > 0 && os.Geteuid() == 0 && !testkit.Inside() {
-		fmt.Fprintf(os.Stderr, "peers: missing: %s; run PEERS=$(scripts/fetch-peers) make e2e\n", strings.Join(lacks, " "))
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := installed.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	installed.Main(m, func() error {
+		if lacks := missing(); len(lacks) > 0 && os.Geteuid() == 0 && !testkit.Inside() {
+			return errors.New("peers: missing: " + strings.Join(lacks, " ") + "; run PEERS=$(scripts/fetch-peers) make e2e")
+		}
+		return nil
+	})
 }
 
 // missing lists the programs that are neither in $PEERS nor in the directories

@@ -1,5 +1,5 @@
 // Package child starts programs and waits for them: one of the keys of the
-// suite (STYLE section 2). It does not change uids; sys/creds does.
+// suite (docs/ARCHITECTURE.md). It does not change uids; sys/creds does.
 //
 // A child has exactly the descriptors it is given; everything else is closed.
 // Signals that this process handles have their default action in the child.
@@ -25,10 +25,10 @@ type Cmd struct {
 	Files []sys.FD // descriptor n of the child is Files[n]; -1: closed
 
 	// Leaf puts GOMAXPROCS=1 into the environment: for programs of the suite
-	// that start nothing themselves (STYLE section 9).
+	// that start nothing themselves.
 	Leaf bool
 	// Crash puts GOTRACEBACK=crash into the environment, so that a Go program
-	// whose runtime fails dies by SIGABRT and not with exit 2 (STYLE section 7).
+	// whose runtime fails dies by SIGABRT and not with exit 2.
 	Crash bool
 
 	// Watch ends a program whose start cannot be learned of: for one that waits

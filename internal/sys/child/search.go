@@ -28,22 +28,25 @@ func StartSearch(c *Cmd, path string) (Process, error) {
 	return Start(&as)
 }
 
-// ExecSearch replaces this process by the program with a name, found in $PATH of
-// env as LookPath does, or in DefaultPath without one. The program keeps the
+// SearchPath is $PATH of env, or DefaultPath without one.
+func SearchPath(env []string) string {
+	for _, v := range env {
+		if path, ok := strings.CutPrefix(v, "PATH="); ok {
+			return path
+		}
+	}
+	return DefaultPath
+}
+
+// ExecSearch replaces this process by the program with a name, found in the
+// SearchPath of env as LookPath does. The program keeps the
 // descriptors. It returns only on failure. A program without a name is a
 // directory of PATH and so EACCES, as in the C programs.
 func ExecSearch(name string, argv, env []string) error {
 	if name == "" {
 		return sys.NewError("exec", name, unix.EACCES)
 	}
-	path := DefaultPath
-	for _, v := range env {
-		if value, ok := strings.CutPrefix(v, "PATH="); ok {
-			path = value
-			break
-		}
-	}
-	file, err := LookPath(name, path)
+	file, err := LookPath(name, SearchPath(env))
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package creds becomes another user: the strongest of the keys (STYLE section
-// 2). Only start, lspawn, tcpserver, checkpassword and setuidgid may import it.
+// Package creds becomes another user: the strongest of the keys
+// (docs/ARCHITECTURE.md). Package floorplan names who may import it.
 package creds
 
 import (

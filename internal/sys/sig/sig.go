@@ -1,6 +1,6 @@
 // Package sig receives signals. It is a package of its own because linking
 // os/signal and asking for a signal costs start-up time, which programs that
-// run once for each message must not pay (STYLE section 9).
+// run once for each message must not pay.
 package sig
 
 import (

@@ -21,8 +21,8 @@ import (
 	"goqmail/internal/sys"
 )
 
-// Signals of a crash: a program that gets one has met its own bug, or somebody
-// pretends so.
+// Crash are the signals of a crash: a program that gets one has met its own bug,
+// or somebody pretends so.
 var Crash = []unix.Signal{unix.SIGILL, unix.SIGABRT, unix.SIGFPE, unix.SIGBUS, unix.SIGSEGV, unix.SIGSYS}
 
 // Alarm is the signal that Death sends.

@@ -1,6 +1,6 @@
-// Package sock opens sockets: one of the keys of the suite (STYLE section 2).
-// It connects and listens by TCP, exchanges datagrams, and tells the addresses
-// of this host, of IPv4 and IPv6 alike.
+// Package sock opens sockets: one of the keys of the suite
+// (docs/ARCHITECTURE.md). It connects and listens by TCP, exchanges datagrams,
+// and tells the addresses of this host, of IPv4 and IPv6 alike.
 //
 // It speaks to the kernel directly and not through package net, whose linking
 // and poller a program that runs once for each message would pay for. The
@@ -106,13 +106,6 @@ func (c *Conn) connect(sa unix.Sockaddr, family int, from netip.AddrPort, limit 
 // NoDelay sends small writes at once instead of collecting them.
 func NoDelay(fd sys.FD) error {
 	return sys.NewError("setsockopt", "", unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
-}
-
-// Abort makes the closing of the socket discard what was not sent and reset the
-// connection.
-func Abort(fd sys.FD) error {
-	l := unix.Linger{Onoff: 1}
-	return sys.NewError("setsockopt", "", unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &l))
 }
 
 // Steps that callers ask for.
