@@ -48,12 +48,17 @@ const (
 // and little else.
 const heapGrowth = 10
 
+// minFiles is the number of descriptors that is made sure of at the start: those
+// of a batch of new messages, of bounces, and some to spare.
+const minFiles = 1024
+
 // umask is for all files that qmail-send makes.
 const umask = 0o077
 
 // Run is the program.
 func Run(p *prog.Process) int {
 	sys.OneAtATime()
+	sys.RaiseNoFile(minFiles)
 	sys.KeepHeapSmall(heapGrowth)
 	s, notice := prepare(p)
 	if notice != "" {
@@ -86,9 +91,6 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 		return s, sendlog.StartQueueDir
 	}
 	s.fsyncDir = s.queue.SyncDir
-	if d, err := s.queue.OpenDir(string(queue.Todo)); err == nil {
-		s.syncfs = d.SyncAll
-	}
 	if s.wake, err = sys.NewEvent(); err != nil {
 		return s, sendlog.StartMutex // no descriptors left: the mutex could not be opened either
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"goqmail/internal/queue"
@@ -181,6 +182,7 @@ func (s *server) preprocess(ids []queue.ID) {
 			s.log.notice(sendlog.CannotOpen, path)
 			continue
 		}
+		sys.Yield() // to deliveries
 		in := &incoming{id: id, todo: fd}
 		if s.awaitOwn(fd) && s.begin(in) && s.copyEnvelope(in) {
 			batch = append(batch, in)
@@ -298,29 +300,88 @@ func (s *server) addRecipient(in *incoming, rt *routes, rcpt string) bool {
 	return len(o.buf) < outputChunk || s.written(o, o.write())
 }
 
-// flushTogether is from how many messages on the whole file system is flushed
-// instead of each file and directory. That waits for what others wrote there, too,
-// but takes no longer for many messages than for one.
-const flushTogether = 4
+// flushers is how many flushes of a batch wait for the disk side by side: the
+// file system makes one commit of all that wait at one time.
+const flushers = 16
+
+// A flush is one file or directory that is to be on disk.
+type flush struct {
+	path string
+	do   func() error
+	err  error
+}
 
 // flush puts the files on disk, and their names; also that a file of an earlier
 // attempt is gone, for it must not come back when todo/N is gone. It returns the
 // messages for which that succeeded. A file whose flush failed is not believed:
 // the next scan makes new ones.
 func (s *server) flush(batch []*incoming) (flushed []*incoming) {
-	together := len(batch) >= flushTogether && s.syncfs != nil
-	for _, in := range batch {
-		if s.finishFiles(in) && (together || s.flushOne(in)) {
+	var all []*flush
+	dirs := map[string]*flush{} // of all messages, each once
+	needs := make([][]*flush, len(batch))
+	for i, in := range batch {
+		if !s.finishFiles(in) {
+			continue
+		}
+		for _, o := range in.outputs() {
+			needs[i] = append(needs[i], &flush{path: o.kind.Path(in.id), do: func() error { return s.keep(o) }})
+		}
+		all = append(all, needs[i]...)
+		for _, k := range made {
+			if !in.changed(k) {
+				continue
+			}
+			dir := k.Dir(in.id)
+			f := dirs[dir]
+			if f == nil {
+				f = &flush{path: dir, do: func() error { return s.fsyncDir(dir) }}
+				dirs[dir] = f
+				all = append(all, f)
+			}
+			needs[i] = append(needs[i], f)
+		}
+	}
+	flushAll(all)
+	for i, in := range batch {
+		if needs[i] != nil && s.isFlushed(needs[i]) {
 			flushed = append(flushed, in)
 		}
 	}
-	if together && s.syncfs() != nil {
-		for _, in := range flushed {
-			s.log.notice(sendlog.TroubleSyncing, queue.Info.Path(in.id))
-		}
-		return nil
-	}
 	return flushed
+}
+
+// flushAll does flushes, several at a time.
+func flushAll(all []*flush) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(len(all), flushers) {
+		wait.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
+				all[i].err = all[i].do()
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// isFlushed tells whether all flushes of a message succeeded, and warns if not.
+func (s *server) isFlushed(needs []*flush) bool {
+	for _, f := range needs {
+		if f.err != nil {
+			s.log.notice(sendlog.TroubleSyncing, f.path)
+			return false
+		}
+	}
+	return true
+}
+
+// keep flushes a file and closes it.
+func (s *server) keep(o *output) error {
+	err := s.fsync(o.fd)
+	if cerr := o.close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // outputs are the files of a message that there are.
@@ -333,49 +394,14 @@ func (in *incoming) outputs() (all []*output) {
 	return all
 }
 
-// finishFiles writes what is still to be written.
+// finishFiles writes what is still to be written, and has the kernel begin with
+// the disk, so that the first flush of a batch takes the others along.
 func (s *server) finishFiles(in *incoming) bool {
 	for _, o := range in.outputs() {
 		if !s.written(o, o.write()) {
 			return false
 		}
-	}
-	return true
-}
-
-// flushOne flushes the files of one message and the directories with their
-// names, side by side: the disk is waited for only once.
-func (s *server) flushOne(in *incoming) bool {
-	var paths []string
-	var steps []func() error
-	for _, o := range in.outputs() {
-		paths = append(paths, o.kind.Path(in.id))
-		steps = append(steps, func() error {
-			err := s.fsync(o.fd)
-			if cerr := o.close(); err == nil {
-				err = cerr
-			}
-			return err
-		})
-	}
-	for _, k := range made {
-		if in.changed(k) {
-			dir := k.Dir(in.id)
-			paths = append(paths, dir)
-			steps = append(steps, func() error { return s.fsyncDir(dir) })
-		}
-	}
-	errs := make([]error, len(steps))
-	var wait sync.WaitGroup
-	for i, step := range steps {
-		wait.Go(func() { errs[i] = step() })
-	}
-	wait.Wait()
-	for i, err := range errs {
-		if err != nil {
-			s.log.notice(sendlog.TroubleSyncing, paths[i])
-			return false
-		}
+		o.fd.StartWriteback()
 	}
 	return true
 }

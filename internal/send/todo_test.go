@@ -235,42 +235,39 @@ func TestTodoStaleFlush(t *testing.T) {
 	}
 }
 
-// TestTodoBatch: many messages are flushed together, and none of them is believed
-// when that fails.
+// TestTodoBatch: many messages are flushed side by side, each directory once, and
+// the one whose flush fails is not believed.
 func TestTodoBatch(t *testing.T) {
-	for _, fails := range []bool{false, true} {
-		b := newBed(t)
-		var ids []queue.ID
-		for range flushTogether + 1 {
-			ids = append(ids, b.inject("s@a", "x@mx.example.test"))
-		}
-		f := &failOnce{}
-		if fails {
-			f.name = "all"
-		}
-		b.clean.before = func(pipe.CleanRequest) { f.note("request") }
-		b.start(1, 1, func(s *server) {
-			s.fsync = func(fd sys.FD) error { return f.check(nameOf(fd, b.Queue())) }
-			s.fsyncDir = f.check
-			s.syncfs = func() error { return f.check("all") }
-		})
-		if fails {
-			for _, id := range ids {
-				b.logged("warning: trouble fsyncing "+queue.Info.Path(id), 1)
-			}
-			if b.clean.requests() != "" {
-				t.Fatal("todo files were given up")
-			}
-			b.idle(local)
-			f.take()
-			b.pull()
-		}
-		b.command(local)
-		want := "all" + strings.Repeat(" request", len(ids)) + " todo"
-		if got := f.take(); got != want {
-			t.Errorf("order %s, want %s", got, want)
+	b := newBed(t)
+	const n = 2 * flushers
+	var ids []queue.ID
+	for range n {
+		ids = append(ids, b.inject("s@a", "x@mx.example.test"))
+	}
+	bad := queue.Info.Path(ids[n/2])
+	f := &failOnce{name: bad}
+	b.start(n, 1, func(s *server) {
+		s.fsync = func(fd sys.FD) error { return f.check(nameOf(fd, b.Queue())) }
+		s.fsyncDir = f.check
+	})
+	b.logged("warning: trouble fsyncing "+bad, 1)
+	for range n - 1 {
+		b.report(local, b.command(local).Delnum, 'K', "")
+	}
+	if !b.has(queue.Todo, ids[n/2]) {
+		t.Error("a message was given up whose flush failed")
+	}
+	seen := map[string]int{}
+	for _, name := range strings.Fields(f.take()) {
+		seen[name]++
+	}
+	for _, id := range ids {
+		if seen[queue.Info.Path(id)] != 1 || seen[queue.Local.Path(id)] != 1 || seen[queue.Info.Dir(id)] != 1 || seen[queue.Local.Dir(id)] != 1 {
+			t.Errorf("message %d: flushed %v", id, seen)
 		}
 	}
+	b.pull()
+	b.command(local)
 }
 
 // TestTodoRedo: files that a crash left beside a todo file are made anew, marks
