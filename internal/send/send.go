@@ -91,6 +91,9 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 		return s, sendlog.StartQueueDir
 	}
 	s.fsyncDir = s.queue.SyncDir
+	if d, err := s.queue.OpenDir(string(queue.Todo)); err == nil {
+		s.syncfs = d.SyncAll
+	}
 	if s.wake, err = sys.NewEvent(); err != nil {
 		return s, sendlog.StartMutex // no descriptors left: the mutex could not be opened either
 	}

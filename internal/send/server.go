@@ -53,6 +53,7 @@ type server struct {
 	own      ownBounces              // shared
 	fsync    func(sys.FD) error      // shared; a test makes it fail
 	fsyncDir func(path string) error // shared; likewise
+	syncfs   func() error            // shared: flushes the queue's file system; nil: cannot
 
 	mutex      sys.FD // lock/sendmutex, held for life
 	commandFDs [queue.Channels]sys.FD

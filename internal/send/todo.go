@@ -316,6 +316,9 @@ type flush struct {
 // messages for which that succeeded. A file whose flush failed is not believed:
 // the next scan makes new ones.
 func (s *server) flush(batch []*incoming) (flushed []*incoming) {
+	if len(batch) >= flushTogether && s.syncfs != nil {
+		return s.flushFileSystem(batch)
+	}
 	var all []*flush
 	dirs := map[string]*flush{} // of all messages, each once
 	needs := make([][]*flush, len(batch))
@@ -346,6 +349,27 @@ func (s *server) flush(batch []*incoming) (flushed []*incoming) {
 		if needs[i] != nil && s.isFlushed(needs[i]) {
 			flushed = append(flushed, in)
 		}
+	}
+	return flushed
+}
+
+// flushTogether is from how many messages on the whole file system is flushed
+// instead of each file and directory. That waits for what others wrote there, too,
+// but takes no longer for many messages than for one, and less processor time.
+const flushTogether = 16
+
+// flushFileSystem is flush for many messages: all succeed or none does.
+func (s *server) flushFileSystem(batch []*incoming) (flushed []*incoming) {
+	for _, in := range batch {
+		if s.finishFiles(in) {
+			flushed = append(flushed, in)
+		}
+	}
+	if s.syncfs() != nil {
+		for _, in := range flushed {
+			s.log.notice(sendlog.TroubleSyncing, queue.Info.Path(in.id))
+		}
+		return nil
 	}
 	return flushed
 }

@@ -239,7 +239,7 @@ func TestTodoStaleFlush(t *testing.T) {
 // the one whose flush fails is not believed.
 func TestTodoBatch(t *testing.T) {
 	b := newBed(t)
-	const n = 2 * flushers
+	const n = flushTogether - 1
 	var ids []queue.ID
 	for range n {
 		ids = append(ids, b.inject("s@a", "x@mx.example.test"))
@@ -268,6 +268,37 @@ func TestTodoBatch(t *testing.T) {
 	}
 	b.pull()
 	b.command(local)
+}
+
+// TestTodoFlood: very many messages are flushed with their file system, and none of
+// them is believed when that fails.
+func TestTodoFlood(t *testing.T) {
+	b := newBed(t)
+	var ids []queue.ID
+	for range flushTogether {
+		ids = append(ids, b.inject("s@a", "x@mx.example.test"))
+	}
+	f := &failOnce{name: "all"}
+	b.clean.before = func(pipe.CleanRequest) { f.note("request") }
+	b.start(1, 1, func(s *server) {
+		s.fsync = func(fd sys.FD) error { return f.check(nameOf(fd, b.Queue())) }
+		s.fsyncDir = f.check
+		s.syncfs = func() error { return f.check("all") }
+	})
+	for _, id := range ids {
+		b.logged("warning: trouble fsyncing "+queue.Info.Path(id), 1)
+	}
+	if b.clean.requests() != "" {
+		t.Fatal("todo files were given up")
+	}
+	b.idle(local)
+	f.take()
+	b.pull()
+	b.command(local)
+	want := "all" + strings.Repeat(" request", len(ids)) + " todo"
+	if got := f.take(); got != want {
+		t.Errorf("order %s, want %s", got, want)
+	}
 }
 
 // TestTodoRedo: files that a crash left beside a todo file are made anew, marks

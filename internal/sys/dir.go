@@ -194,6 +194,12 @@ func (d *Dir) SyncDir(name string) error {
 	return nil
 }
 
+// SyncAll flushes the file system that the directory is on: everything that was
+// written to it before, by anybody. An error of any write since d was opened, or
+// since the last SyncAll, is reported once (Linux 5.8). It does not work on a
+// directory that was opened for looking names up only.
+func (d *Dir) SyncAll() error { return fail("syncfs", "", unix.Syncfs(d.fd)) }
+
 // Names lists a directory below d (or d itself, "."), without . and .., sorted
 // as bytes. It reads the whole directory.
 func (d *Dir) Names(name string) ([]string, error) {
