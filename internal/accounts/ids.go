@@ -91,6 +91,9 @@ func WriteIDs(home string) error {
 			return err
 		}
 	}
+	if old, ok := readIDs(home + "/" + role.IDsFile); ok && old == i {
+		return nil // a file that would say the same stays
+	}
 	dir, err := sys.Cwd().OpenSearchDir(home)
 	if err != nil {
 		return err

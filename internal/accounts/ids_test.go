@@ -47,6 +47,12 @@ func TestIDsFile(t *testing.T) {
 		if st, err := os.Stat(path); err != nil || st.Mode() != 0o644 {
 			t.Errorf("users/ids: %v, %v", st.Mode(), err)
 		}
+		before, err := os.Stat(path)
+		must(err)
+		must(WriteIDs(home))
+		if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("a file that says the same is written again: %v", err)
+		}
 		if !used() {
 			t.Error("a good file is not used")
 		}
