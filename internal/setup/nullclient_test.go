@@ -198,7 +198,7 @@ func TestConfigure(t *testing.T) {
 	}
 	env := []string{"DESTDIR=" + dest}
 	code, out, errs := try(t, env, "configure", "Mail.example.org")
-	if code != 0 || errs != "" || strings.Count(out, " made\n") != 13 {
+	if code != 0 || errs != "" || strings.Count(out, " made\n") != 14 {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
 	if got := testkit.Read(t, dir+"/rcpthosts"); got != "mail.example.org\n" {
