@@ -46,7 +46,7 @@ func serving(t *testing.T, h *testkit.Home) *server {
 	s := &server{t: t, h: h, conn: conn}
 	s.proc, err = program.Start(&program.Cmd{
 		Path: self, Args: []string{pipe.WorkerName("bin/qmail-queue", 3)}, Files: []sys.FD{null, null, null, theirs},
-		Env: []string{"GOQMAIL_TESTKIT_FAKE=queue", homeVar + "=" + h.Dir},
+		Env: []string{testkit.FakeEnv("queue"), homeVar + "=" + h.Dir},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -406,7 +406,7 @@ func TestCallers(t *testing.T) {
 	defer func() { _ = null.Close() }()
 	p, err := program.Start(&program.Cmd{
 		Path: self, Args: []string{pipe.WorkerName("q", 3)}, Files: []sys.FD{null, null, null, sys.FD(stream[0])},
-		Env: []string{"GOQMAIL_TESTKIT_FAKE=queue", homeVar + "=" + h.Dir},
+		Env: []string{testkit.FakeEnv("queue"), homeVar + "=" + h.Dir},
 	})
 	if err != nil {
 		t.Fatal(err)

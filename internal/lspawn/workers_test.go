@@ -2,7 +2,6 @@ package lspawn
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -87,28 +86,12 @@ func newWorkerBed(t *testing.T) *bed {
 	t.Helper()
 	b := newBed(t)
 	b.getpw(`u=${1%%-*}; printf '%s\0005001\0005002\000/home/'$u'\000-\000%s\000' $u "$1"`)
-	b.install()
+	testkit.Install(t, b.home.Path("bin/qmail-local"))
 	b.must(syscall.Mkfifo(b.home.Path("hold"), 0o600))
-	b.s.env = append(b.s.env, "GOQMAIL_TESTKIT_FAKE=local")
+	b.s.env = append(b.s.env, testkit.FakeEnv("local"))
 	b.s.locals = newLocals(b.s)
 	t.Cleanup(func() { b.s.locals.close() })
 	return b
-}
-
-// install puts this test binary at bin/qmail-local, as a file of its own.
-func (b *bed) install() {
-	b.t.Helper()
-	in, err := os.Open("/proc/self/exe")
-	b.must(err)
-	defer in.Close()
-	syscall.ForkLock.RLock() // nobody may hold it open for writing when it is executed
-	defer syscall.ForkLock.RUnlock()
-	out, err := os.OpenFile(b.home.Path("bin/new"), os.O_CREATE|os.O_WRONLY, 0o755)
-	b.must(err)
-	_, err = io.Copy(out, in)
-	b.must(err)
-	b.must(out.Close())
-	b.must(os.Rename(b.home.Path("bin/new"), b.home.Path("bin/qmail-local")))
 }
 
 // run has a delivery done: how, by which process, and what else the report says.
@@ -159,7 +142,7 @@ func TestWorkers(t *testing.T) {
 	if pid != joe || next == joe {
 		t.Errorf("one that wanted no more: %d, then %d, was %d", pid, next, joe)
 	}
-	b.install()
+	testkit.Install(t, b.home.Path("bin/qmail-local"))
 	how, pid, _ = b.run("joe")
 	if how != "Kworker" || pid == next {
 		t.Errorf("a new file: %q %d, was %d", how, pid, next)

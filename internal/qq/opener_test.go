@@ -2,7 +2,6 @@ package qq
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -63,32 +62,6 @@ func take(how, message string, envelope sys.FD) int {
 	return 0
 }
 
-// install puts this test binary at bin/qmail-queue, as a file of its own.
-func install(t *testing.T, home string) {
-	t.Helper()
-	in, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	syscall.ForkLock.RLock() // nobody may hold it open for writing when it is executed
-	defer syscall.ForkLock.RUnlock()
-	out, err := os.OpenFile(filepath.Join(home, "bin/new"), os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(out, in)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(filepath.Join(home, "bin/new"), filepath.Join(home, "bin/qmail-queue"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A caller queues messages through one keeper.
 type caller struct {
 	t    *testing.T
@@ -98,7 +71,7 @@ type caller struct {
 
 func newCaller(t *testing.T, k *Keeper, home string, env ...string) *caller {
 	t.Helper()
-	return &caller{t, home, k.Opener(Config{Home: home, Env: append(env, "GOQMAIL_TESTKIT_FAKE=queue")})}
+	return &caller{t, home, k.Opener(Config{Home: home, Env: append(env, testkit.FakeEnv("queue"))})}
 }
 
 // workable makes a home with the fake qmail-queue.
@@ -110,7 +83,7 @@ func workable(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	install(t, home)
+	testkit.Install(t, filepath.Join(home, "bin/qmail-queue"))
 	return home
 }
 
@@ -279,10 +252,10 @@ func TestKeeperOther(t *testing.T) {
 		}
 	}
 	c.want("single single single")
-	install(t, home)
+	testkit.Install(t, filepath.Join(home, "bin/qmail-queue"))
 	_, _ = c.send("x\n")
 	_, _ = c.send("x\n")
-	install(t, home)
+	testkit.Install(t, filepath.Join(home, "bin/qmail-queue"))
 	_, _ = c.send("x\n")
 	c.want("single single single A A B")
 	if err := os.Remove(home + "/bin/qmail-queue"); err != nil {

@@ -2,7 +2,6 @@ package rspawn
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -67,28 +66,13 @@ type workerBed struct {
 func newWorkerBed(t *testing.T) *workerBed {
 	t.Helper()
 	b := &workerBed{bed: newBed(t)}
-	b.env.Set("GOQMAIL_TESTKIT_FAKE", "remote")
-	b.install()
+	name, fake, _ := strings.Cut(testkit.FakeEnv("remote"), "=")
+	b.env.Set(name, fake)
+	testkit.Install(t, b.home.Path("bin/qmail-remote"))
 	b.s = newSpawner(b.env)
 	b.s.remotes = newRemotes(b.s)
 	t.Cleanup(func() { b.s.remotes.close() })
 	return b
-}
-
-// install puts this test binary at bin/qmail-remote, as a file of its own.
-func (b *bed) install() {
-	b.t.Helper()
-	in, err := os.Open("/proc/self/exe")
-	b.must(err)
-	defer in.Close()
-	syscall.ForkLock.RLock() // nobody may hold it open for writing when it is executed
-	defer syscall.ForkLock.RUnlock()
-	out, err := os.OpenFile(b.home.Path("bin/new"), os.O_CREATE|os.O_WRONLY, 0o755)
-	b.must(err)
-	_, err = io.Copy(out, in)
-	b.must(err)
-	b.must(out.Close())
-	b.must(os.Rename(b.home.Path("bin/new"), b.home.Path("bin/qmail-remote")))
 }
 
 // all has deliveries done at one time and returns their reports by number.
@@ -159,7 +143,7 @@ func TestWorkers(t *testing.T) {
 		t.Errorf("one that wanted no more: %d, then %d, was %d", pid, other, next)
 	}
 	_, pid = b.one("s@x")
-	b.install()
+	testkit.Install(t, b.home.Path("bin/qmail-remote"))
 	if how, other := b.one("s@x"); how != "Kworker" || other == pid {
 		t.Errorf("a new file: %q %d, was %d", how, other, pid)
 	}
@@ -181,7 +165,7 @@ func TestNoWorkers(t *testing.T) {
 			t.Errorf("a program that has the mark and does not say so: %q", how)
 		}
 	}
-	b.install()
+	testkit.Install(t, b.home.Path("bin/qmail-remote"))
 	b.s.env.Set("QMAILREMOTE", b.home.Path("bin/qmail-remote"))
 	if how, _ := b.one("s@x"); how != "Ksingle" {
 		t.Errorf("QMAILREMOTE: %q", how)

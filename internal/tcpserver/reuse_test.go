@@ -16,6 +16,7 @@ import (
 
 	"goqmail/internal/pipe"
 	"goqmail/internal/sys"
+	"goqmail/internal/testkit"
 	"goqmail/internal/worker"
 )
 
@@ -54,34 +55,8 @@ func fakeSMTPD() int {
 func smtpd(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	replace(t, dir)
+	testkit.Install(t, filepath.Join(dir, "qmail-smtpd"))
 	return dir
-}
-
-// replace puts a new file there.
-func replace(t *testing.T, dir string) {
-	t.Helper()
-	in, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	syscall.ForkLock.RLock() // nobody may hold it open for writing when it is executed
-	defer syscall.ForkLock.RUnlock()
-	out, err := os.OpenFile(filepath.Join(dir, "new"), os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(out, in)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "qmail-smtpd"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // A session is a connection to the fake qmail-smtpd.
@@ -164,7 +139,7 @@ func TestReuse(t *testing.T) {
 	if e := once(t, at, "127.0.0.1", log); e.pid != d.pid {
 		t.Errorf("after a crash: %+v, want process %d", e, d.pid)
 	}
-	replace(t, dir)
+	testkit.Install(t, filepath.Join(dir, "qmail-smtpd"))
 	if e := once(t, at, "127.0.0.1", log); e.how != "worker" || e.pid == d.pid {
 		t.Errorf("after an upgrade: %+v, was %d", e, d.pid)
 	}

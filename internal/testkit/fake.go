@@ -77,6 +77,27 @@ func Fake(t testing.TB, path, name string) string {
 	return Script(t, path, fakeVar+"="+quote(name)+" exec "+quote(self)+` "$@"`)
 }
 
+// Install puts the test binary itself at path, as a file of its own that takes the
+// place of what is there: a program that is started with FakeEnv in its
+// environment plays one of the Fakes under the argv[0] that it is given.
+func Install(t testing.TB, path string) {
+	t.Helper()
+	binary, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeExecutable(path+".new", string(binary)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// FakeEnv is what makes a test binary that is started directly play the function
+// name of its Fakes: an entry of an environment.
+func FakeEnv(name string) string { return fakeVar + "=" + name }
+
 // quote makes one word of the shell out of s.
 func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

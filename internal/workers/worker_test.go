@@ -16,8 +16,6 @@ import (
 	"goqmail/internal/worker"
 )
 
-const fakeEnv = "GOQMAIL_TESTKIT_FAKE" // what testkit.Fakes.Play looks at
-
 func TestMain(m *testing.M) {
 	testkit.Fakes{"worker": play, "liar": lie, "other": func() int { return 100 }}.Play()
 	os.Exit(m.Run())
@@ -67,7 +65,7 @@ func start(t *testing.T, fake string) *Worker {
 		t.Fatal(err)
 	}
 	w, err := Start("bin/fake", pipe.MarkLocal, Version{Ino: 1}, func(arg0 string, files []sys.FD) (child.Process, error) {
-		return child.Start(&child.Cmd{Path: self, Args: []string{arg0}, Env: []string{fakeEnv + "=" + fake}, Files: files})
+		return child.Start(&child.Cmd{Path: self, Args: []string{arg0}, Env: []string{testkit.FakeEnv(fake)}, Files: files})
 	})
 	if err != nil {
 		t.Fatal(err)
