@@ -60,7 +60,7 @@ func Run(p *prog.Process) int {
 	if o := worker.Offered(p.Args[0], pipe.MarkQueue); o != nil {
 		return t.serve(o)
 	}
-	return t.take(p.FD(0), p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
+	return t.take(&diskStore{Dir: dir}, p.FD(0), p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
 }
 
 // A taker is what every message of this process has in common.
@@ -72,14 +72,12 @@ type taker struct {
 }
 
 // take queues the message and wakes qmail-send.
-func (t *taker) take(message, envelope sys.FD, noMessage bool, pid int) int {
-	s := &diskStore{Dir: t.dir}
+func (t *taker) take(s *diskStore, message, envelope sys.FD, noMessage bool, pid int) int {
 	j := &job{
 		store: s, message: message, envelope: envelope, noMessage: noMessage,
 		uid: t.uid, pid: pid, who: t.who, start: t.now().Unix(),
 	}
 	code := j.run()
-	s.close()
 	if code == queue.ExitOK {
 		trigger.Pull(t.dir)
 	}

@@ -52,7 +52,7 @@ func fakeQueue() int {
 	if o := worker.Offered(p.Args[0], pipe.MarkQueue); o != nil {
 		return taker.serve(o)
 	}
-	return taker.take(p.FD(0), p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
+	return taker.take(&diskStore{Dir: dir}, p.FD(0), p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
 }
 
 // A text is a source with a fixed content, then an end or an error.

@@ -38,7 +38,8 @@ type source interface {
 }
 
 // A diskStore is the store of the real program, for one message. The files stay
-// open until its end; what counts is said by Sync.
+// open until close, which a process that ends after the message need not call;
+// what counts is said by Sync.
 type diskStore struct {
 	*sys.Dir
 

@@ -40,7 +40,9 @@ func (t *taker) serve(o *worker.Offer) int {
 		if len(args) != 0 || sigexit.Death(queue.DeathSeconds*time.Second) != nil {
 			return worker.Result{Code: queue.ExitBug, Last: true}
 		}
-		code := t.take(files[jobMessage], files[jobEnvelope], false, number)
+		s := &diskStore{Dir: t.dir}
+		code := t.take(s, files[jobMessage], files[jobEnvelope], false, number)
+		s.close()
 		return worker.Result{Code: code, Text: strconv.Itoa(number), Last: done >= maxJobs || code == queue.ExitLetter}
 	})
 	if err != nil {
