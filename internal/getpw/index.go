@@ -13,7 +13,7 @@ import (
 // look-up costs the same whatever the size of the file. It is made anew when the
 // file is another one, or was changed. The zero index has looked at no file.
 type index struct {
-	of  sys.Info // the file, without its access time
+	of  sys.Version
 	fd  sys.FD
 	at  map[string]int64 // offset of the first sound line of each name
 	bad map[string]bool  // names whose first line is too long to be read
@@ -26,8 +26,7 @@ func (x *index) find(path string, names []string) (map[string]role.PasswdEntry, 
 	if err != nil {
 		return nil, err
 	}
-	st.Atime = 0
-	if x.at == nil || st != x.of {
+	if x.at == nil || st.Version() != x.of {
 		if err := x.make(path); err != nil {
 			x.close()
 			return nil, err
@@ -60,10 +59,11 @@ func (x *index) make(path string) error {
 		return err
 	}
 	x.fd, x.at, x.bad = fd, map[string]int64{}, map[string]bool{}
-	if x.of, err = fd.Stat(); err != nil {
+	st, err := fd.Stat()
+	if err != nil {
 		return err
 	}
-	x.of.Atime = 0
+	x.of = st.Version()
 	in := bufio.NewReaderSize(fd, maxLine)
 	for offset := int64(0); ; {
 		line, err := in.ReadSlice('\n')

@@ -34,7 +34,7 @@ type carrier struct {
 	queue *sys.Dir // nil: there is none
 
 	mu       sync.Mutex
-	versions [len(controlFiles)]sys.Info // of the control files when they were read
+	versions [len(controlFiles)]sys.Version // of the control files when they were read
 	known    bool
 	config   config
 }
@@ -102,14 +102,13 @@ func (c *carrier) deliver(args []string, message sys.FD, r *report) verdict {
 // controls is what the control files say. They are read again when one of them
 // has changed.
 func (c *carrier) controls(home *sys.Dir) (config, error) {
-	var now [len(controlFiles)]sys.Info
+	var now [len(controlFiles)]sys.Version
 	for i, name := range controlFiles {
 		st, err := home.Stat("control/" + name)
 		if err != nil && !sys.IsNotExist(err) {
 			return readControls(c.p.Home) // which says what is wrong
 		}
-		st.Atime = 0
-		now[i] = st
+		now[i] = st.Version() // the zero one for a file that is not there
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -44,6 +44,20 @@ func info(st *unix.Stat_t) Info {
 	}
 }
 
+// A Version tells whether a file is still the one that it was, with the same
+// content: two are equal only then.
+type Version struct {
+	Dev, Ino         uint64
+	Size             int64
+	Mtime, MtimeNano int64
+	Ctime, CtimeNano int64
+}
+
+// Version is the version of the file that was looked at.
+func (i Info) Version() Version {
+	return Version{i.Dev, i.Ino, i.Size, i.Mtime, i.MtimeNano, i.Ctime, i.CtimeNano}
+}
+
 // IsRegular tells whether the file is a regular file.
 func (i Info) IsRegular() bool { return i.Mode&unix.S_IFMT == unix.S_IFREG }
 

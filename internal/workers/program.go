@@ -10,14 +10,7 @@ import (
 )
 
 // A Version tells one file in a program's place from the next.
-type Version struct {
-	Dev, Ino                      uint64
-	Size, Mtime, Ctime, CtimeNano int64
-}
-
-func version(st sys.Info) Version {
-	return Version{st.Dev, st.Ino, st.Size, st.Mtime, st.Ctime, st.CtimeNano}
-}
+type Version = sys.Version
 
 // A Program is a file that may be able to be a worker. Its fields are set before
 // use.
@@ -41,7 +34,7 @@ func (p *Program) Look() (v Version, able bool) {
 	if err != nil || !st.IsRegular() {
 		return Version{}, false
 	}
-	v = version(st)
+	v = st.Version()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if v == p.known {
@@ -82,7 +75,7 @@ func (p *Program) read(v Version) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if version(st) != v {
+	if st.Version() != v {
 		return false, errOther
 	}
 	mark := []byte(p.Mark)
