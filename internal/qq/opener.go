@@ -90,20 +90,13 @@ func (o *opener) byWorker() *Message {
 // it has to say itself whether it is one; a C qmail-queue finds an empty message without
 // an envelope, and gives up.
 func (o *opener) start(v workers.Version) bool {
-	w, err := workers.Start(ownProgram, pipe.MarkQueue, v, func(arg0 string, files []sys.FD) (child.Process, error) {
+	w, err := workers.StartSaid(o.file, ownProgram, v, func(arg0 string, files []sys.FD) (child.Process, error) {
 		return child.Start(&child.Cmd{
 			Path: ownProgram, Args: []string{arg0}, Dir: o.Home, Env: child.WithoutRuntime(o.Env), Files: files,
 		})
 	})
-	if err != nil {
-		return false
-	}
-	if !w.Ready() {
-		o.file.Disown(v)
-		return false
-	}
 	o.worker = w
-	return true
+	return err == nil
 }
 
 // A job is a message in the hands of a worker.

@@ -19,15 +19,15 @@ const remoteWidth = 64
 
 // The remotes are the qmail-remotes that run. A nil one has none.
 type remotes struct {
-	s    *spawner
-	pool workers.Shared
-	look chan *workers.Program // holds the program that was found last
+	s      *spawner
+	pool   workers.Shared
+	finder workers.Finder
 }
 
 func newRemotes(s *spawner) *remotes {
-	r := &remotes{s: s, pool: workers.Shared{Limits: remoteLimits, Width: remoteWidth}, look: make(chan *workers.Program, 1)}
-	r.look <- &workers.Program{}
-	return r
+	return &remotes{
+		s: s, pool: workers.Shared{Limits: remoteLimits, Width: remoteWidth}, finder: workers.Finder{Mark: pipe.MarkRemote},
+	}
 }
 
 // close tells all workers to go.
@@ -43,11 +43,7 @@ func (r *remotes) find() (p *workers.Program, v workers.Version, able bool) {
 	if err != nil {
 		return nil, v, false
 	}
-	p = <-r.look
-	if p.Path != file {
-		p = &workers.Program{Dir: sys.Cwd(), Path: file, Mark: pipe.MarkRemote}
-	}
-	r.look <- p
+	p = r.finder.At(file)
 	v, able = p.Look()
 	return p, v, able
 }
@@ -87,22 +83,11 @@ func (r *remotes) deliver(d *spawn.Delivery) (v spawn.Verdict, done bool) {
 	return v, false
 }
 
-// errNoWorker: qmail-remote is another program.
-var errNoWorker = errors.New("no worker")
-
 // start starts a qmail-remote that stays. Its file cannot be read by us, as setup
 // makes it, so it must say itself that it is a worker; a C qmail-remote finds no
 // arguments, and ends.
 func (r *remotes) start(p *workers.Program, v workers.Version) (*workers.Worker, error) {
-	w, err := workers.Start(defaultRemote, pipe.MarkRemote, v, func(arg0 string, files []sys.FD) (child.Process, error) {
+	return workers.StartSaid(p, defaultRemote, v, func(arg0 string, files []sys.FD) (child.Process, error) {
 		return child.Start(&child.Cmd{Path: p.Path, Args: []string{arg0}, Env: r.s.env.List(), Files: files, Leaf: true, Crash: true})
 	})
-	if err != nil {
-		return nil, err
-	}
-	if !w.Ready() {
-		p.Disown(v)
-		return nil, errNoWorker
-	}
-	return w, nil
 }

@@ -18,11 +18,11 @@ const reuseVar = "SMTPDREUSE"
 var reuseLimits = workers.Limits{Jobs: 1000, Age: 10 * time.Minute, Idle: 10 * time.Second, Keep: 40}
 
 // A reuse keeps qmail-smtpds that have served a connection and can serve another
-// one. Its fields other than the pool belong to the server's lock.
+// one. What runs belongs to the server's lock.
 type reuse struct {
 	s       *server
 	pool    workers.Pool[string]
-	program *workers.Program
+	finder  workers.Finder
 	running map[int]chan child.Status // those that were started; gets their end
 }
 
@@ -34,7 +34,10 @@ func newReuse(s *server) *reuse {
 	if len(s.argv) != 1 || name != "qmail-smtpd" || workers.Classic(s.p.Home) {
 		return nil
 	}
-	return &reuse{s: s, pool: workers.Pool[string]{Limits: reuseLimits}, running: map[int]chan child.Status{}}
+	return &reuse{
+		s: s, pool: workers.Pool[string]{Limits: reuseLimits}, finder: workers.Finder{Mark: pipe.MarkSMTPD},
+		running: map[int]chan child.Status{},
+	}
 }
 
 // processes is how many qmail-smtpds are kept or serve. The lock is held.
@@ -88,7 +91,8 @@ func (s *server) handOver(cmd *child.Cmd, c *client) bool {
 	if err != nil {
 		return false
 	}
-	v, able := r.find(file).Look()
+	program := r.finder.At(file)
+	v, able := program.Look()
 	if !able {
 		return false
 	}
@@ -97,15 +101,8 @@ func (s *server) handOver(cmd *child.Cmd, c *client) bool {
 			return true
 		}
 	}
-	w, err := r.start(file, v, cmd)
-	if err != nil {
-		return false
-	}
-	if !w.Ready() {
-		r.find(file).Disown(v)
-		return false
-	}
-	return s.give(w, file, cmd, c)
+	w, err := r.start(program, v, cmd)
+	return err == nil && s.give(w, file, cmd, c)
 }
 
 // isOff tells whether the environment has an empty reuseVar.
@@ -118,25 +115,15 @@ func isOff(env []string) bool {
 	return false
 }
 
-// find is the program in the file.
-func (r *reuse) find(file string) *workers.Program {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	if r.program == nil || r.program.Path != file {
-		r.program = &workers.Program{Dir: sys.Cwd(), Path: file, Mark: pipe.MarkSMTPD}
-	}
-	return r.program
-}
-
 // start starts a qmail-smtpd. A file that cannot be read may be another one, so
 // the connection waits until the program has said what it is. Its own
 // environment does not count: each connection brings one.
-func (r *reuse) start(file string, v workers.Version, cmd *child.Cmd) (*workers.Worker, error) {
-	return workers.Start(cmd.Path, pipe.MarkSMTPD, v, func(arg0 string, files []sys.FD) (reusable, error) {
+func (r *reuse) start(program *workers.Program, v workers.Version, cmd *child.Cmd) (*workers.Worker, error) {
+	return workers.StartSaid(program, cmd.Path, v, func(arg0 string, files []sys.FD) (reusable, error) {
 		files[2] = cmd.Files[2]
 		r.s.mu.Lock()
 		defer r.s.mu.Unlock()
-		p, err := child.Start(&child.Cmd{Path: file, Args: []string{arg0}, Env: cmd.Env, Files: files})
+		p, err := child.Start(&child.Cmd{Path: program.Path, Args: []string{arg0}, Env: cmd.Env, Files: files})
 		if err != nil {
 			return reusable{}, err
 		}

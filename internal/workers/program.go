@@ -58,6 +58,25 @@ func (p *Program) Disown(v Version) {
 	p.known, p.able = v, false
 }
 
+// A Finder is a program that is looked up anew for each job, and so may be another
+// file each time. Its Mark is set before use.
+type Finder struct {
+	Mark pipe.WorkerMark
+
+	mu   sync.Mutex
+	last *Program
+}
+
+// At is the program that was found at path.
+func (f *Finder) At(path string) *Program {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last == nil || f.last.Path != path {
+		f.last = &Program{Dir: sys.Cwd(), Path: path, Mark: f.Mark}
+	}
+	return f.last
+}
+
 // chunk is how much of a file is read at once.
 const chunk = 64 << 10
 

@@ -102,6 +102,23 @@ func Start[P Process](program string, mark pipe.WorkerMark, v Version, start fun
 	return w, nil
 }
 
+// ErrOther: the program that was started is no worker.
+var ErrOther = errors.New("no worker")
+
+// StartSaid is Start for a file that perhaps cannot be read: it waits until the
+// program has said that it is a worker. One that does not is disowned: ErrOther.
+func StartSaid[P Process](p *Program, name string, v Version, start func(arg0 string, files []sys.FD) (P, error)) (*Worker, error) {
+	w, err := Start(name, p.Mark, v, start)
+	if err != nil {
+		return nil, err
+	}
+	if !w.Ready() {
+		p.Disown(v)
+		return nil, ErrOther
+	}
+	return w, nil
+}
+
 // PID is the number of the worker's process.
 func (w *Worker) PID() int { return w.proc.Number() }
 
