@@ -103,14 +103,20 @@ func (r *Reader) Int(name string, def int) (int, error) {
 	if !ok {
 		return def, err
 	}
-	n, digits := uint64(0), 0
+	if n, ok := LeadingInt(s); ok {
+		return n, nil
+	}
+	return def, nil
+}
+
+// LeadingInt is the number that s begins with, decimal digits, or MaxInt if it is
+// larger; ok is false when there is no digit.
+func LeadingInt(s string) (n int, ok bool) {
+	u, digits := uint64(0), 0
 	for ; digits < len(s) && s[digits] >= '0' && s[digits] <= '9'; digits++ {
-		n = min(n*10+uint64(s[digits]-'0'), MaxInt)
+		u = min(u*10+uint64(s[digits]-'0'), MaxInt)
 	}
-	if digits == 0 {
-		return def, nil
-	}
-	return int(n), nil
+	return int(u), digits > 0
 }
 
 // List is every line with blanks and tabs taken off its end; empty lines and

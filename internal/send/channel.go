@@ -17,11 +17,12 @@ type channel struct {
 	limit    int  // how many there may be: granted, or fewer by the control file
 	running  int  // how many there are; more than limit when that was lowered
 	due      heap[entry]
-	pass     *pass      // the open recipient file, or nil
-	slots    []delivery // by delivery number; as many as limit was at its highest
-	free     heap[slot] // numbers below limit that are not in use
-	writing  bool       // a command is with the writer; it is the only one buffered
-	command  []byte     // that command; the writer's while writing
+	dests    *destinations // nil: none has a limit
+	pass     *pass         // the open recipient file, or nil
+	slots    []delivery    // by delivery number; as many as limit was at its highest
+	free     heap[slot]    // numbers below limit that are not in use
+	writing  bool          // a command is with the writer; it is the only one buffered
+	command  []byte        // that command; the writer's while writing
 	commands chan []byte
 }
 

@@ -30,6 +30,7 @@ func (s *server) watchClock(now int64) {
 	if now < s.seen-sleepMax {
 		for _, c := range s.channels {
 			c.due = s.again(c.due, now)
+			s.againInLine(c, now)
 		}
 		s.failed, s.done = s.again(s.failed, now), s.again(s.done, now)
 	}

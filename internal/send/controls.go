@@ -8,14 +8,15 @@ import (
 )
 
 // Settings are what the control files said at the start; of these, SIGHUP reads
-// the concurrencies again, where there is a spawnlimit, and only a restart the
-// others. Spec: spec/send.md
+// the concurrencies again, where there is a spawnlimit, and the limits of domains, and
+// only a restart the others. Spec: spec/send.md
 // section 3.
 type settings struct {
 	me           string // content of control/me, which stands in for control/locals
 	hasMe        bool
 	lifetime     int64               // seconds
 	concurrency  [queue.Channels]int // at the start
+	domains      domainLimits        // at the start
 	spawnLimit   int                 // what a spawner of ours is asked to do
 	hasLimit     bool                // control/spawnlimit exists: SIGHUP is for the concurrencies too
 	envnoathost  string
@@ -70,6 +71,9 @@ func readControls(home string) (*settings, *routes, error) {
 		_, set.hasLimit, err = r.Line("spawnlimit")
 	}
 	set.spawnLimit = integer("spawnlimit", 0)
+	if err == nil {
+		set.domains, _, err = readDomainLimits(r)
+	}
 	set.envnoathost = line("envnoathost", "envnoathost", true)
 	set.bouncefrom = line("bouncefrom", "MAILER-DAEMON", false)
 	set.bouncehost = line("bouncehost", "bouncehost", true)
@@ -104,6 +108,12 @@ func readConcurrency(r *control.Reader) (n [queue.Channels]int, notice sendlog.N
 	return n, "", nil
 }
 
+// readDomainLimits reads control/concurrencydomains; the notice is as above.
+func readDomainLimits(r *control.Reader) (domainLimits, sendlog.Notice, error) {
+	lines, _, err := r.List("concurrencydomains")
+	return parseDomainLimits(lines), sendlog.RereadConcurrencyDomains, err
+}
+
 // readRoutes reads locals and virtualdomains, which SIGHUP reads again.
 // On failure the notice says which it was.
 func readRoutes(r *control.Reader, set *settings) (*routes, sendlog.Notice, error) {
@@ -126,9 +136,9 @@ func readRoutes(r *control.Reader, set *settings) (*routes, sendlog.Notice, erro
 	return rt, "", nil
 }
 
-// reread obeys SIGHUP: new routes and, where control/spawnlimit was there at the
-// start, new limits, which C qmail reads at the start only. All or, when a file cannot be
-// read, none. Messages that were preprocessed keep their channels, and deliveries
+// reread obeys SIGHUP: new routes, new limits of destinations and, where
+// control/spawnlimit was there at the start, of the channels, which C qmail reads at
+// the start only. All or, when a file cannot be read, none. Messages that were preprocessed keep their channels, and deliveries
 // that run go on.
 //
 // C qmail changes its directory to home and back and has an alert for a way
@@ -158,8 +168,14 @@ func (s *server) reread() {
 			return
 		}
 	}
+	domains, notice, err := readDomainLimits(r)
+	if err != nil {
+		s.log.notice(notice, "")
+		return
+	}
 	rt.percenthack = s.routes.Load().percenthack
 	s.routes.Store(rt)
+	s.setDomainLimits(domains)
 	was := s.limits()
 	if s.setLimits(concurrency); s.limits() != was {
 		s.logStatus()

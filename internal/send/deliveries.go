@@ -15,6 +15,7 @@ type delivery struct {
 	number uint64 // as in the log, from 1
 	rcpt   string // as in the channel file
 	at     int64  // offset of the recipient's record
+	dest   *destination
 }
 
 // tooOld is added to the report of the last attempt.
@@ -28,7 +29,7 @@ func (s *server) start(j *job, rcpt string, at int64) {
 	s.delivered++
 	j.active++
 	c.running++
-	c.slots[n] = delivery{j, s.delivered, rcpt, at}
+	c.slots[n] = delivery{j, s.delivered, rcpt, at, c.dests.begin(rcpt, s.delivered, s.clock())}
 	s.log.put(sendlog.Starting(nil, s.delivered, j.id, c.which, rcpt))
 	s.logStatus()
 	command := pipe.DeliveryCommand{
@@ -60,6 +61,7 @@ func (s *server) report(c *channel, r pipe.Report) {
 	}
 	d := &c.slots[r.Delnum]
 	j := d.job
+	s.endAt(d, r.Letter)
 	if r.Letter == pipe.Deferral && j.dying {
 		r.Letter, r.Text = pipe.Failure, r.Text+tooOld
 	}

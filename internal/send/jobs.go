@@ -18,6 +18,11 @@ type job struct {
 	active  int    // the pass, if it is on this job, and deliveries; they take a job slot
 	waiting int    // failures whose text is being stored; they take none
 	alarms  int    // server.alarms when active became 0
+
+	birth   int64 // of the message
+	lags    int   // destinations in whose line it waits
+	isTimed bool  // in destinations.parked
+	over    bool  // the line or the schedule has the message now
 }
 
 // skip is how much later than at once a channel tries again, in the terms of
@@ -61,7 +66,7 @@ func (s *server) openJob(id queue.ID, c *channel, sender string, birth, now int6
 	s.jobs++
 	birth = min(max(birth, -maxAge), maxAge)
 	return &job{
-		id: id, c: c, sender: sender, active: 1,
+		id: id, c: c, sender: sender, active: 1, birth: birth,
 		retry: nextAttempt(c.which, birth, now), dying: isDying(birth, s.set.lifetime, now),
 	}
 }
@@ -82,7 +87,7 @@ func (s *server) release(j *job) {
 //	J1: local/N has only D marks   a crash here: the next pass finds the end at once
 //	J2: local/N unlinked           a crash here: found at start, by its info file
 func (s *server) closeJob(j *job) {
-	if j.active > 0 || j.waiting > 0 {
+	if j.active > 0 || j.waiting > 0 || s.staysInLine(j) {
 		return
 	}
 	if !j.atEnd || j.open > 0 {
@@ -121,6 +126,7 @@ func (s *server) closeJob(j *job) {
 // message in the mtime of its channel file, where the next qmail-send finds it.
 func (s *server) keepTimes() {
 	for _, c := range s.channels {
+		s.keepTimesInLine(c)
 		for _, e := range c.due {
 			path := c.which.Kind().Path(e.id)
 			if s.queue.Chtimes(path, e.time, e.time) != nil {

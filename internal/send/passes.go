@@ -14,6 +14,10 @@ type pass struct {
 	fd   sys.FD
 	path string
 	file *records
+
+	number uint64       // if it left a recipient to a line; 0: it did not
+	only   *destination // as in keepPlace
+	onlyAt int64
 }
 
 // doneAtOnce is how many recipients that are done already are passed over in
@@ -39,11 +43,16 @@ func (s *server) step(c *channel, now int64) (worked bool) {
 			return true
 		}
 	}
-	if s.exiting || !c.isAlive || c.writing || c.running >= c.limit {
+	if !s.mayStart(c) {
 		return false
 	}
 	s.nextRecipient(c)
 	return true
+}
+
+// mayStart tells whether a delivery can be started.
+func (s *server) mayStart(c *channel) bool {
+	return !s.exiting && c.isAlive && !c.writing && c.running < c.limit
 }
 
 // openPass opens a message's recipient file and its info file.
@@ -89,6 +98,9 @@ func (s *server) nextRecipient(c *channel) {
 			s.closePass(c)
 			return
 		case rec.Letter == queue.LetterRecipient:
+			if s.leaveToLine(p, rec.Text, at) {
+				continue
+			}
 			p.job.open++
 			s.start(p.job, rec.Text, at)
 			return
@@ -105,5 +117,6 @@ func (s *server) closePass(c *channel) {
 	p := c.pass
 	c.pass = nil
 	_ = p.fd.Close() // read only
+	s.endInLine(p)
 	s.release(p.job)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"math"
 
 	"goqmail/internal/queue"
 	"goqmail/internal/sys"
@@ -29,6 +30,13 @@ type records struct {
 }
 
 func newRecords(r io.Reader) *records { return &records{r: bufio.NewReaderSize(r, 2048)} }
+
+// newRecordsFrom begins at an offset, which a record begins at.
+func newRecordsFrom(r io.ReaderAt, offset int64) *records {
+	f := newRecords(io.NewSectionReader(r, offset, math.MaxInt64-offset))
+	f.offset = offset
+	return f
+}
 
 // next returns the next record and its offset. The end of the file is io.EOF,
 // also after a tail without its NUL, which is ignored.

@@ -18,6 +18,8 @@
 //	channel.go     the conversation with a spawner
 //	jobs.go        a message on a channel; the retry schedule
 //	passes.go      reading recipient files
+//	destinations.go  how many deliveries a domain may have, and when
+//	waiting.go     recipients that wait for their domain
 //	deliveries.go  starting deliveries, taking reports, marks
 //	bouncefile.go  texts of failures
 //	bounces.go     the bounce message
@@ -167,6 +169,7 @@ func (s *server) handshake(p *prog.Process) bool {
 		}
 	}
 	s.setLimits(s.set.concurrency)
+	s.channels[queue.ChanRemote].dests = newDestinations(s.set.domains, s.set.lifetime)
 	return true
 }
 

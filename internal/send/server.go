@@ -195,6 +195,7 @@ func (s *server) signal(g sig.Signal) {
 			for i := range c.due {
 				c.due[i].time = now
 			}
+			s.lift(c, now)
 		}
 	case sig.HUP:
 		s.reread()
@@ -207,7 +208,7 @@ func (s *server) signal(g sig.Signal) {
 func (s *server) turn(now int64) (worked bool) {
 	s.store(now)
 	for _, c := range s.channels {
-		if s.step(c, now) {
+		if s.serve(c, now) {
 			worked = true
 		}
 	}
@@ -282,6 +283,7 @@ func (s *server) nextTime(now int64) int64 {
 		if e, ok := c.due.min(); ok && s.canOpen(c) {
 			next = min(next, e.time)
 		}
+		next = min(next, c.dests.nextTime())
 	}
 	if e, ok := s.failed.min(); ok && !s.exiting {
 		next = min(next, e.time)

@@ -51,4 +51,6 @@ const (
 
 	RereadConcurrencyLocal  Notice = "alert: unable to reread control/concurrencylocal"
 	RereadConcurrencyRemote Notice = "alert: unable to reread control/concurrencyremote"
+
+	RereadConcurrencyDomains Notice = "alert: unable to reread control/concurrencydomains"
 )

@@ -33,6 +33,8 @@ const (
 	formBounce   form = "bounce msg % qp %"
 	formTriple   form = "triple bounce: discarding %"
 	formEnd      form = "end msg %"
+	formHeld     form = "destination %: held for % seconds"
+	formReleased form = "destination %: not held any more"
 )
 
 // append adds the form to b, each % replaced by the next field, and no LF.
@@ -158,3 +160,12 @@ func Triple(b []byte, path string) []byte { return formTriple.line(b, path) }
 
 // End adds the line for a message that is about to leave the queue.
 func End(b []byte, id queue.ID) []byte { return formEnd.line(b, id.String()) }
+
+// Held adds the line for a domain that deferred again and again: but for one
+// delivery after that time its mail waits.
+func Held(b []byte, domain string, seconds int64) []byte {
+	return formHeld.line(b, Escape(domain), strconv.FormatInt(seconds, 10))
+}
+
+// Released adds the line for the end of that.
+func Released(b []byte, domain string) []byte { return formReleased.line(b, Escape(domain)) }

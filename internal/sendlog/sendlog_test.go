@@ -33,6 +33,8 @@ func TestLines(t *testing.T) {
 		{Bounce(nil, 10014465, 13727), "bounce msg 10014465 qp 13727\n"},
 		{Triple(nil, queue.Bounce.Path(9)), "triple bounce: discarding bounce/9\n"},
 		{End(nil, 1<<64-1), "end msg 18446744073709551615\n"},
+		{Held(nil, "a b.test\n", 120), "destination a_b.test/: held for 120 seconds\n"},
+		{Released(nil, ""), "destination : not held any more\n"},
 		{CannotOpen.Append([]byte("x"), "todo/7"), "xwarning: unable to open todo/7\n"},
 		{CannotStatLater.Append(nil, "info/1/24"), "warning: unable to stat info/1/24; will try again later\n"},
 		{UnknownRecord.Append(nil, "local/1/24"), "warning: unknown record type in local/1/24!\n"},

@@ -1,0 +1,489 @@
+package send
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"goqmail/internal/queue"
+	"goqmail/internal/sys/sig"
+	"goqmail/internal/testkit"
+)
+
+// recipients joins recipients to the content of a file in remote/.
+func recipients(rcpts ...string) string { return "T" + strings.Join(rcpts, "\x00T") + "\x00" }
+
+// expect checks the recipients of the next remote commands, and that no other comes.
+// It returns the delivery number of the last.
+func (b *bed) expect(rcpts ...string) (delnum uint32) {
+	b.t.Helper()
+	for _, want := range rcpts {
+		c := b.command(remote)
+		if c.Recipient != want {
+			b.t.Errorf("command for %s, want %s", c.Recipient, want)
+		}
+		delnum = c.Delnum
+	}
+	for range 5 { // a turn of the loop is one step of one message
+		b.idle(remote)
+	}
+	return delnum
+}
+
+// sorted injects a message and waits until qmail-send has done with it what it can.
+func (b *bed) sorted(rcpts ...string) queue.ID {
+	b.t.Helper()
+	id := b.inject("s@a", rcpts...)
+	b.until("preprocessing", func() bool { return !b.has(queue.Todo, id) })
+	b.settle()
+	return id
+}
+
+// deferred starts the delivery to one recipient and defers it.
+func (b *bed) deferred(rcpt string) {
+	b.t.Helper()
+	n := b.expect(rcpt)
+	was := strings.Count(b.log.all(), ": deferral: ")
+	b.report(remote, n, 'Z', "not now\n")
+	b.until("the report", func() bool { return strings.Count(b.log.all(), ": deferral: ") > was })
+}
+
+// TestDomainLimit: a domain has no more deliveries than it may, and others go on, in
+// the same message and in others.
+func TestDomainLimit(t *testing.T) {
+	b := newBed(t)
+	b.Control("concurrencydomains", "slow.test:2\n")
+	b.start(9, 9)
+	first := b.sorted("1@slow.test", "2@SLOW.test", "3@slow.test", "a@fast.test", "4@slow.Test", "b@fast.test", "5@slow.test")
+	b.expect("1@slow.test", "2@SLOW.test", "a@fast.test", "b@fast.test")
+	b.logged("status: local 0/9 remote 4/9", 1)
+	second := b.sorted("6@slow.test")
+	b.expect()
+	third := b.sorted("c@fast.test")
+	b.report(remote, b.expect("c@fast.test"), 'K', "")
+	b.gone(third)
+	b.report(remote, 0, 'K', "")
+	b.report(remote, b.expect("3@slow.test"), 'Z', "")
+	b.expect("6@slow.test") // who was served waits for the others
+	b.report(remote, 2, 'K', "")
+	b.report(remote, 3, 'K', "")
+	b.expect()
+	b.report(remote, 0, 'K', "")
+	b.gone(second)
+	b.report(remote, b.expect("4@slow.Test"), 'K', "")
+	b.report(remote, b.expect("5@slow.test"), 'K', "")
+	b.report(remote, 1, 'K', "")
+	b.until("all marks but one", func() bool {
+		return b.file(queue.Remote, first) == "D1@slow.test\x00D2@SLOW.test\x00T3@slow.test\x00Da@fast.test\x00"+
+			"D4@slow.Test\x00Db@fast.test\x00D5@slow.test\x00"
+	})
+	b.advance(410)
+	b.report(remote, b.expect("3@slow.test"), 'K', "")
+	b.gone(first)
+}
+
+// TestDomainLimitList: a message with many recipients of one domain keeps that many
+// deliveries running.
+func TestDomainLimitList(t *testing.T) {
+	const n, limit = 3000, 20
+	b := newBed(t)
+	b.Control("concurrencydomains", ":20\n")
+	b.Control("concurrencyremote", "100\n")
+	var rcpts []string
+	for i := range n {
+		rcpts = append(rcpts, fmt.Sprintf("r%d@list.test", i))
+		if i%100 == 0 {
+			rcpts = append(rcpts, fmt.Sprintf("r@d%d.test", i/100))
+		}
+	}
+	id := b.queued("Fs@a\x00", "", recipients(rcpts...), "")
+	b.start(100, 100)
+	seen := map[string]bool{}
+	for range limit + n/100 {
+		c := b.command(remote)
+		seen[c.Recipient] = true
+		if !strings.HasSuffix(c.Recipient, "@list.test") {
+			b.report(remote, c.Delnum, 'K', "")
+		}
+	}
+	b.idle(remote)
+	for len(seen) < n+n/100 {
+		for _, sl := range b.slots() {
+			b.report(remote, sl, 'K', "")
+			c := b.command(remote)
+			if seen[c.Recipient] {
+				t.Fatalf("%s twice", c.Recipient)
+			}
+			if seen[c.Recipient] = true; len(seen) == n+n/100 {
+				break
+			}
+		}
+	}
+	for _, sl := range b.slots() {
+		b.report(remote, sl, 'K', "")
+	}
+	b.gone(id)
+	if text := b.log.all(); strings.Contains(text, "remote 21/") && !strings.Contains(text, "remote 20/100") {
+		t.Error("never 20 at a time")
+	}
+}
+
+// slots are the numbers of remote deliveries that run.
+func (b *bed) slots() (all []uint32) {
+	b.settle()
+	got := make(chan []uint32, 1)
+	b.s.post(callback(func() {
+		var all []uint32
+		for i, d := range b.s.channels[remote].slots {
+			if d.job != nil {
+				all = append(all, uint32(i))
+			}
+		}
+		got <- all
+	}))
+	return <-got
+}
+
+// dead makes a bed whose domain dead.test is held for a minute from now on, with
+// messages to 4@ and 5@ waiting, the older first.
+func dead(t *testing.T, control ...string) *bed {
+	b := newBed(t)
+	b.Control("concurrencydomains", "dead.test:1\n")
+	for i := 0; i < len(control); i += 2 {
+		b.Control(control[i], control[i+1])
+	}
+	now := b.now.Load()
+	for i := range 5 {
+		id := b.queued("Fs@a\x00", "", recipients(fmt.Sprintf("%d@dead.test", i+1)), "")
+		b.setTime(queue.Info, id, now+int64(i)-5)
+		b.setTime(queue.Remote, id, now+int64(i)+1) // they come in this order
+	}
+	b.start(9, 9)
+	b.expect()
+	b.advance(5)
+	b.deferred("1@dead.test")
+	b.deferred("2@dead.test")
+	b.deferred("3@dead.test")
+	b.logged("destination dead.test: held for 60 seconds", 1)
+	b.expect()
+	return b
+}
+
+// TestDeadHost: a domain that defers everything is held; single deliveries find out
+// when it is back.
+func TestDeadHost(t *testing.T) {
+	b := dead(t)
+	b.sorted("a@alive.test", "6@dead.test", "b@alive.test")
+	b.report(remote, b.expect("a@alive.test", "b@alive.test"), 'K', "")
+	b.advance(59)
+	b.expect()
+	b.advance(1)
+	b.deferred("4@dead.test")
+	b.logged("destination dead.test: held for 120 seconds", 1)
+	b.advance(119)
+	b.expect()
+	b.advance(1)
+	b.report(remote, b.expect("5@dead.test"), 'K', "")
+	b.logged("destination dead.test: not held any more", 1)
+	b.report(remote, b.expect("6@dead.test"), 'K', "")
+	b.expect()
+	b.advance(484 - 180 - 8) // it was 8 seconds old: 22*22
+	b.report(remote, b.expect("3@dead.test"), 'K', "")
+}
+
+// TestHeldAlarm: SIGALRM has everything tried.
+func TestHeldAlarm(t *testing.T) {
+	b := dead(t)
+	b.signals <- sig.ALRM
+	b.logged("destination dead.test: not held any more", 1)
+	var got []string
+	for range 5 {
+		c := b.command(remote)
+		got = append(got, c.Recipient[:1])
+		b.report(remote, c.Delnum, 'K', "")
+	}
+	if slices.Sort(got); strings.Join(got, "") != "12345" {
+		t.Errorf("tried %v", got)
+	}
+	b.until("all to go", func() bool { return strings.Count(b.log.all(), "end msg") == 5 })
+}
+
+// TestHeldLeave: qmail-send leaves although messages wait, and the next begins with
+// them at once.
+func TestHeldLeave(t *testing.T) {
+	b := dead(t)
+	b.setTimes(5000)
+	b.leave()
+	next := newBedIn(t, b.Home)
+	next.now.Store(b.now.Load())
+	next.start(9, 9)
+	for range 2 {
+		c := next.command(remote)
+		if c.Recipient < "4" {
+			t.Errorf("command for %s", c.Recipient)
+		}
+		next.report(remote, c.Delnum, 'K', "")
+	}
+	next.expect()
+}
+
+// setTimes gives all remote files a time that lies ahead.
+func (b *bed) setTimes(ahead int64) {
+	for _, f := range b.Files() {
+		if name, ok := strings.CutPrefix(f, "remote/"); ok {
+			id, _ := queue.ParseID(name[strings.LastIndexByte(name, '/')+1:])
+			b.setTime(queue.Remote, id, b.now.Load()+ahead)
+		}
+	}
+}
+
+// TestHeldLifetime: the last attempt is made in time, and its failure reported.
+func TestHeldLifetime(t *testing.T) {
+	b := dead(t, "queuelifetime", "40\n")
+	b.recorder("0")
+	b.advance(33) // 4@ was born 7 seconds ago, 5@ 6
+	b.expect()
+	b.advance(1)
+	b.report(remote, b.expect("4@dead.test"), 'Z', "not now\n")
+	b.until("the failure", func() bool {
+		return strings.Contains(b.log.all(), "failure: not_now/I'm_not_going_to_try_again;")
+	})
+	b.expect()
+	b.advance(1)
+	b.report(remote, b.expect("5@dead.test"), 'K', "")
+	b.logged("destination dead.test: not held any more", 1)
+}
+
+// TestMixedMessage: recipients that wait are tried as soon as there is room, those
+// that were deferred when the next attempt is due.
+func TestMixedMessage(t *testing.T) {
+	b := newBed(t)
+	b.Control("concurrencydomains", "slow.test:1\nother.test:1\n")
+	b.start(9, 9)
+	other := b.sorted("x@slow.test")
+	x := b.expect("x@slow.test")
+	id := b.sorted("a@fast.test", "1@slow.test", "2@slow.test", "1@other.test", "2@other.test")
+	b.expect("a@fast.test", "1@other.test")
+	b.report(remote, 1, 'Z', "")
+	b.report(remote, x, 'K', "")
+	b.gone(other)
+	b.report(remote, b.expect("1@slow.test"), 'D', "no\n") // its text is stored meanwhile
+	b.expect("2@slow.test")
+	b.advance(200)
+	b.report(remote, 2, 'Z', "")
+	b.expect("2@other.test") // number 1
+	b.advance(210)
+	b.expect()
+	b.report(remote, 0, 'Z', "")
+	b.expect()
+	b.report(remote, 1, 'Z', "")
+	b.expect("a@fast.test", "2@slow.test", "1@other.test")
+	b.report(remote, 2, 'K', "")
+	b.expect("2@other.test")
+	if got, want := b.file(queue.Remote, id), "Ta@fast.test\x00D1@slow.test\x00T2@slow.test\x00D1@other.test\x00T2@other.test\x00"; got != want {
+		t.Errorf("remote %q, want %q", got, want)
+	}
+}
+
+// TestMixedHeld: a message that waits for a dead host has its other recipients tried
+// when they are due, and loses nothing.
+func TestMixedHeld(t *testing.T) {
+	b := dead(t)
+	id := b.sorted("a@fast.test", "6@dead.test", "7@dead.test")
+	b.deferred("a@fast.test")
+	b.advance(60)
+	b.deferred("4@dead.test")
+	b.advance(120)
+	b.deferred("5@dead.test")
+	b.advance(220)
+	b.expect()
+	b.advance(20)
+	b.report(remote, b.expect("6@dead.test"), 'Z', "")
+	b.advance(60) // the message was 5 seconds old: 22*22
+	b.deferred("a@fast.test")
+	b.advance(480)
+	if got := b.file(queue.Remote, id); got != recipients("a@fast.test", "6@dead.test", "7@dead.test") {
+		t.Errorf("remote %q", got)
+	}
+	done := map[string]bool{}
+	for i := range 8 {
+		if i == 6 { // a@fast.test and 5@dead.test are not due
+			b.expect()
+			b.signals <- sig.ALRM
+		}
+		c := b.command(remote)
+		if done[c.Recipient] || i < 6 && c.Recipient == "a@fast.test" {
+			t.Errorf("command %d is for %s", i, c.Recipient)
+		}
+		done[c.Recipient] = true
+		b.report(remote, c.Delnum, 'K', "")
+	}
+	b.gone(id)
+}
+
+// TestMixedAlarm: SIGALRM also has those recipients tried again whose message waits
+// for a destination.
+func TestMixedAlarm(t *testing.T) {
+	b := newBed(t)
+	b.Control("concurrencydomains", "slow.test:1\n")
+	b.start(9, 9)
+	b.sorted("x@slow.test")
+	b.expect("x@slow.test")
+	b.sorted("a@fast.test", "1@slow.test")
+	b.deferred("a@fast.test")
+	b.logged("delivery 2: deferral: not_now/", 1)
+	b.settle()
+	b.signals <- sig.ALRM
+	b.expect("a@fast.test")
+	b.report(remote, 0, 'K', "")
+	b.expect("1@slow.test")
+}
+
+// TestDomainLimitHangup: SIGHUP reads the file again; deliveries that run count.
+func TestDomainLimitHangup(t *testing.T) {
+	b := newBed(t)
+	b.start(9, 9)
+	hup := func(text string) { b.Control("concurrencydomains", text); b.signals <- sig.HUP; b.settle() }
+	b.sorted("1@x.test", "2@x.test", "3@x.test")
+	b.expect("1@x.test", "2@x.test", "3@x.test")
+	hup("x.test:2\n")
+	b.sorted("4@x.test", "5@x.test", "6@x.test", "7@x.test", "8@x.test")
+	b.expect()
+	b.report(remote, 0, 'K', "")
+	b.expect()
+	b.report(remote, 1, 'K', "")
+	b.expect("4@x.test")
+	hup("x.test:3\n")
+	b.expect("5@x.test")
+	check(t, os.Remove(b.Path("control/concurrencydomains")))
+	testkit.Looping(t, b.Path("control/concurrencydomains"))
+	b.Control("locals", "x.test\n")
+	b.signals <- sig.HUP
+	b.logged("alert: unable to reread control/concurrencydomains", 1)
+	b.expect()
+	if ch, _ := b.s.routes.Load().rewrite("x@x.test"); ch != remote {
+		t.Error("locals were taken over")
+	}
+	check(t, os.Remove(b.Path("control/concurrencydomains")))
+	b.signals <- sig.HUP
+	b.expect("6@x.test", "7@x.test", "8@x.test")
+}
+
+// TestDomainLimitUnreadable: qmail-send does not start.
+func TestDomainLimitUnreadable(t *testing.T) {
+	b := newBed(t)
+	testkit.Looping(t, b.Path("control/concurrencydomains"))
+	if code := Run(b.p); code != exitStart {
+		t.Errorf("Run() = %d", code)
+	}
+	b.logged("alert: cannot start: unable to read controls", 1)
+	b.closeAll()
+}
+
+// TestNoDomainLimits: without the file nothing is counted and nothing held, and the
+// local channel never is.
+func TestNoDomainLimits(t *testing.T) {
+	for _, text := range []string{"-", "", "other.test:1\n", ":1\nx.test:0\n"} {
+		b := newBed(t)
+		if text != "-" {
+			b.Control("concurrencydomains", text)
+		}
+		b.start(9, 9)
+		b.sorted("1@x.test", "2@x.test", "3@x.test", "4@x.test", "a@mx.example.test", "b@mx.example.test")
+		b.expect("1@x.test", "2@x.test", "3@x.test", "4@x.test")
+		b.command(local)
+		b.command(local)
+		for n := range uint32(4) {
+			b.report(remote, n, 'Z', "")
+		}
+		b.sorted("5@x.test", "6@x.test")
+		b.expect("5@x.test", "6@x.test")
+		b.s.post(callback(func() {
+			if n := len(b.s.channels[remote].dests.all); n != 0 {
+				t.Errorf("%q: %d destinations", text, n)
+			}
+		}))
+		b.settle()
+	}
+}
+
+// TestWaitingTrouble: a message whose files cannot be opened or read when its turn has
+// come is tried again, and no recipient is taken for done.
+func TestWaitingTrouble(t *testing.T) {
+	tests := []struct {
+		name, warning string
+		kind          queue.Kind
+		fail          func(b *bed, path string)
+	}{
+		{"open", "warning: trouble opening %s; will try again later", queue.Remote, func(b *bed, path string) { unopenable(b.t, path) }},
+		{"open info", "warning: trouble opening %s; will try again later", queue.Info, func(b *bed, path string) { unopenable(b.t, path) }},
+		{"read", "warning: trouble reading %s; will try again later", queue.Remote, func(b *bed, path string) {
+			check(b.t, os.Remove(path))
+			check(b.t, os.Mkdir(path, 0o700))
+		}},
+		{"unknown record", "warning: unknown record type in %s!", queue.Remote, func(b *bed, path string) {
+			check(b.t, os.WriteFile(path, []byte("Xx@x.test\x00"), 0o600))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBed(t)
+			b.Control("concurrencydomains", ":1\n")
+			b.start(9, 9)
+			b.sorted("1@x.test")
+			b.expect("1@x.test")
+			id := b.sorted("2@x.test", "3@x.test")
+			b.expect()
+			path := b.path(tt.kind, id)
+			text := b.file(tt.kind, id)
+			tt.fail(b, path)
+			b.report(remote, 0, 'K', "")
+			b.logged(fmt.Sprintf(tt.warning, tt.kind.Path(id)), 1)
+			check(t, os.RemoveAll(path))
+			b.Write("queue/"+tt.kind.Path(id), text)
+			b.advance(410)
+			b.report(remote, b.expect("2@x.test"), 'K', "")
+			b.report(remote, b.expect("3@x.test"), 'K', "")
+			b.gone(id)
+		})
+	}
+}
+
+// TestWaitingLost: qmail-send leaves when the spawner is lost, whoever waits.
+func TestWaitingLost(t *testing.T) {
+	b := newBed(t)
+	b.Control("concurrencydomains", ":1\n")
+	b.start(9, 9)
+	b.sorted("1@x.test", "2@x.test", "3@y.test")
+	b.expect("1@x.test", "3@y.test")
+	check(t, b.reports[remote].Close())
+	b.waitEnd()
+	b.reports[remote] = -1
+	for i, fd := range b.fds {
+		if fd == b.reports[remote] {
+			b.fds = slices.Delete(b.fds, i, i+1)
+			break
+		}
+	}
+}
+
+// TestStaleWaits: places in lines that nobody needs any more are taken out.
+func TestStaleWaits(t *testing.T) {
+	ds := newDestinations(domainLimits{"": 1}, defaultLifetime)
+	d := ds.begin("x@x.test", 1, 1000)
+	for i := range 3 * sweepAfter {
+		ds.jobs++
+		j := &job{over: i%3 > 0}
+		if j.over {
+			ds.stale++
+		}
+		ds.join(d, wait{since: 1000 + int64(i), job: j}, 1000)
+	}
+	ds.join(d, wait{since: 5}, 1000)
+	ds.sweep(1000)
+	if len(d.line) != sweepAfter+1 || ds.jobs != sweepAfter || ds.stale != 0 {
+		t.Errorf("%d wait, %d with a job, %d stale", len(d.line), ds.jobs, ds.stale)
+	}
+}
