@@ -92,7 +92,8 @@ type destinations struct {
 	passes uint64       // number of the last pass that left a recipient to a line
 	jobs   int          // waits that have a job
 	stale  int          // of those, how many are
-	parked heap[parked] // jobs that only wait
+	parked heap[parked] // jobs that only wait, and some that do not any more
+	ended  int          // of those, how many have ended
 	isTurn bool         // the next delivery is of one that waits
 }
 

@@ -135,8 +135,7 @@ func (s *server) startWaiting(c *channel, now int64) (worked bool) {
 	ds.wake(now)
 	for p, ok := ds.parked.min(); ok && p.time <= now; p, ok = ds.parked.min() {
 		ds.parked.pop()
-		p.job.isTimed = false
-		s.closeJob(p.job) // if it only waits
+		s.wakeParked(p.job)
 		worked = true
 	}
 	if !s.mayStart(c) || s.jobs >= s.jobsMax {
@@ -245,6 +244,11 @@ func (s *server) staysInLine(j *job) bool {
 		return true
 	}
 	if j.lags == 0 {
+		j.over = true
+		if j.isTimed {
+			j.c.dests.ended++
+			j.c.dests.sweepParked()
+		}
 		return false
 	}
 	ds, now := j.c.dests, s.clock()
@@ -254,6 +258,9 @@ func (s *server) staysInLine(j *job) bool {
 			ds.parked.push(parked{j.retry, j})
 		}
 		return true
+	}
+	if j.isTimed {
+		ds.ended++
 	}
 	ds.stale += j.lags
 	j.lags, j.over = 0, true
@@ -271,8 +278,32 @@ func (s *server) lift(c *channel, now int64) {
 	all := c.dests.parked
 	c.dests.parked = nil
 	for _, p := range all {
-		p.job.isTimed = false
-		s.closeJob(p.job)
+		s.wakeParked(p.job)
+	}
+}
+
+// wakeParked looks at a job that is no longer in parked, and gives its message back
+// to the schedule if it still only waits.
+func (s *server) wakeParked(j *job) {
+	j.isTimed = false
+	if j.over {
+		j.c.dests.ended--
+		return
+	}
+	s.closeJob(j)
+}
+
+// sweepParked takes the jobs that have ended out when they have become many.
+func (ds *destinations) sweepParked() {
+	if ds.ended < sweepAfter || ds.ended < len(ds.parked)/2 {
+		return
+	}
+	old := ds.parked
+	ds.parked, ds.ended = nil, 0
+	for _, p := range old {
+		if !p.job.over {
+			ds.parked.push(p)
+		}
 	}
 }
 

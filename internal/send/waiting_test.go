@@ -2,12 +2,17 @@ package send
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"goqmail/internal/pipe"
 	"goqmail/internal/queue"
+	"goqmail/internal/sys"
 	"goqmail/internal/sys/sig"
 	"goqmail/internal/testkit"
 )
@@ -36,18 +41,47 @@ func (b *bed) expect(rcpts ...string) (delnum uint32) {
 func (b *bed) sorted(rcpts ...string) queue.ID {
 	b.t.Helper()
 	id := b.inject("s@a", rcpts...)
-	b.until("preprocessing", func() bool { return !b.has(queue.Todo, id) })
+	b.until("preprocessing", func() bool {
+		is := make(chan bool, 1)
+		b.s.post(callback(func() { is <- b.s.channels[remote].knows(id) }))
+		return <-is
+	})
 	b.settle()
 	return id
 }
 
-// deferred starts the delivery to one recipient and defers it.
+// knows tells whether a message is being delivered, or waits in a line.
+func (c *channel) knows(id queue.ID) bool {
+	for _, d := range c.slots {
+		if d.job != nil && d.job.id == id {
+			return true
+		}
+	}
+	for _, d := range c.dests.all {
+		for _, w := range d.line {
+			if w.id == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ends reports on a remote delivery and waits until that has its effect.
+func (b *bed) ends(delnum uint32, letter byte) {
+	b.t.Helper()
+	number := make(chan uint64, 1)
+	b.s.post(callback(func() { number <- b.s.channels[remote].slots[delnum].number }))
+	line := fmt.Sprintf("delivery %d: ", <-number)
+	b.report(remote, delnum, letter, "not now\n")
+	b.until(line, func() bool { return strings.Contains("\n"+b.log.all(), "\n"+line) })
+	b.settle()
+}
+
+// deferred expects the delivery to one recipient and defers it.
 func (b *bed) deferred(rcpt string) {
 	b.t.Helper()
-	n := b.expect(rcpt)
-	was := strings.Count(b.log.all(), ": deferral: ")
-	b.report(remote, n, 'Z', "not now\n")
-	b.until("the report", func() bool { return strings.Count(b.log.all(), ": deferral: ") > was })
+	b.ends(b.expect(rcpt), 'Z')
 }
 
 // TestDomainLimit: a domain has no more deliveries than it may, and others go on, in
@@ -56,31 +90,32 @@ func TestDomainLimit(t *testing.T) {
 	b := newBed(t)
 	b.Control("concurrencydomains", "slow.test:2\n")
 	b.start(9, 9)
+	b.advance(10) // the times of files are those of the real clock
 	first := b.sorted("1@slow.test", "2@SLOW.test", "3@slow.test", "a@fast.test", "4@slow.Test", "b@fast.test", "5@slow.test")
 	b.expect("1@slow.test", "2@SLOW.test", "a@fast.test", "b@fast.test")
 	b.logged("status: local 0/9 remote 4/9", 1)
 	second := b.sorted("6@slow.test")
 	b.expect()
 	third := b.sorted("c@fast.test")
-	b.report(remote, b.expect("c@fast.test"), 'K', "")
+	b.ends(b.expect("c@fast.test"), 'K')
 	b.gone(third)
-	b.report(remote, 0, 'K', "")
-	b.report(remote, b.expect("3@slow.test"), 'Z', "")
+	b.ends(0, 'K')
+	b.ends(b.expect("3@slow.test"), 'Z')
 	b.expect("6@slow.test") // who was served waits for the others
-	b.report(remote, 2, 'K', "")
-	b.report(remote, 3, 'K', "")
+	b.ends(2, 'K')
+	b.ends(3, 'K')
 	b.expect()
-	b.report(remote, 0, 'K', "")
+	b.ends(0, 'K')
 	b.gone(second)
-	b.report(remote, b.expect("4@slow.Test"), 'K', "")
-	b.report(remote, b.expect("5@slow.test"), 'K', "")
-	b.report(remote, 1, 'K', "")
+	b.ends(b.expect("4@slow.Test"), 'K')
+	b.ends(b.expect("5@slow.test"), 'K')
+	b.ends(1, 'K')
 	b.until("all marks but one", func() bool {
 		return b.file(queue.Remote, first) == "D1@slow.test\x00D2@SLOW.test\x00T3@slow.test\x00Da@fast.test\x00"+
 			"D4@slow.Test\x00Db@fast.test\x00D5@slow.test\x00"
 	})
-	b.advance(410)
-	b.report(remote, b.expect("3@slow.test"), 'K', "")
+	b.advance(540)
+	b.ends(b.expect("3@slow.test"), 'K')
 	b.gone(first)
 }
 
@@ -105,7 +140,7 @@ func TestDomainLimitList(t *testing.T) {
 		c := b.command(remote)
 		seen[c.Recipient] = true
 		if !strings.HasSuffix(c.Recipient, "@list.test") {
-			b.report(remote, c.Delnum, 'K', "")
+			b.ends(c.Delnum, 'K')
 		}
 	}
 	b.idle(remote)
@@ -176,7 +211,7 @@ func dead(t *testing.T, control ...string) *bed {
 func TestDeadHost(t *testing.T) {
 	b := dead(t)
 	b.sorted("a@alive.test", "6@dead.test", "b@alive.test")
-	b.report(remote, b.expect("a@alive.test", "b@alive.test"), 'K', "")
+	b.ends(b.expect("a@alive.test", "b@alive.test"), 'K')
 	b.advance(59)
 	b.expect()
 	b.advance(1)
@@ -185,12 +220,12 @@ func TestDeadHost(t *testing.T) {
 	b.advance(119)
 	b.expect()
 	b.advance(1)
-	b.report(remote, b.expect("5@dead.test"), 'K', "")
+	b.ends(b.expect("5@dead.test"), 'K')
 	b.logged("destination dead.test: not held any more", 1)
-	b.report(remote, b.expect("6@dead.test"), 'K', "")
+	b.ends(b.expect("6@dead.test"), 'K')
 	b.expect()
 	b.advance(484 - 180 - 8) // it was 8 seconds old: 22*22
-	b.report(remote, b.expect("3@dead.test"), 'K', "")
+	b.ends(b.expect("3@dead.test"), 'K')
 }
 
 // TestHeldAlarm: SIGALRM has everything tried.
@@ -202,7 +237,7 @@ func TestHeldAlarm(t *testing.T) {
 	for range 5 {
 		c := b.command(remote)
 		got = append(got, c.Recipient[:1])
-		b.report(remote, c.Delnum, 'K', "")
+		b.ends(c.Delnum, 'K')
 	}
 	if slices.Sort(got); strings.Join(got, "") != "12345" {
 		t.Errorf("tried %v", got)
@@ -246,13 +281,13 @@ func TestHeldLifetime(t *testing.T) {
 	b.advance(33) // 4@ was born 7 seconds ago, 5@ 6
 	b.expect()
 	b.advance(1)
-	b.report(remote, b.expect("4@dead.test"), 'Z', "not now\n")
+	b.ends(b.expect("4@dead.test"), 'Z')
 	b.until("the failure", func() bool {
 		return strings.Contains(b.log.all(), "failure: not_now/I'm_not_going_to_try_again;")
 	})
 	b.expect()
 	b.advance(1)
-	b.report(remote, b.expect("5@dead.test"), 'K', "")
+	b.ends(b.expect("5@dead.test"), 'K')
 	b.logged("destination dead.test: not held any more", 1)
 }
 
@@ -266,21 +301,21 @@ func TestMixedMessage(t *testing.T) {
 	x := b.expect("x@slow.test")
 	id := b.sorted("a@fast.test", "1@slow.test", "2@slow.test", "1@other.test", "2@other.test")
 	b.expect("a@fast.test", "1@other.test")
-	b.report(remote, 1, 'Z', "")
-	b.report(remote, x, 'K', "")
+	b.ends(1, 'Z')
+	b.ends(x, 'K')
 	b.gone(other)
-	b.report(remote, b.expect("1@slow.test"), 'D', "no\n") // its text is stored meanwhile
+	b.ends(b.expect("1@slow.test"), 'D') // its text is stored meanwhile
 	b.expect("2@slow.test")
 	b.advance(200)
-	b.report(remote, 2, 'Z', "")
+	b.ends(2, 'Z')
 	b.expect("2@other.test") // number 1
 	b.advance(210)
 	b.expect()
-	b.report(remote, 0, 'Z', "")
+	b.ends(0, 'Z')
 	b.expect()
-	b.report(remote, 1, 'Z', "")
+	b.ends(1, 'Z')
 	b.expect("a@fast.test", "2@slow.test", "1@other.test")
-	b.report(remote, 2, 'K', "")
+	b.ends(2, 'K')
 	b.expect("2@other.test")
 	if got, want := b.file(queue.Remote, id), "Ta@fast.test\x00D1@slow.test\x00T2@slow.test\x00D1@other.test\x00T2@other.test\x00"; got != want {
 		t.Errorf("remote %q, want %q", got, want)
@@ -300,7 +335,7 @@ func TestMixedHeld(t *testing.T) {
 	b.advance(220)
 	b.expect()
 	b.advance(20)
-	b.report(remote, b.expect("6@dead.test"), 'Z', "")
+	b.ends(b.expect("6@dead.test"), 'Z')
 	b.advance(60) // the message was 5 seconds old: 22*22
 	b.deferred("a@fast.test")
 	b.advance(480)
@@ -318,7 +353,7 @@ func TestMixedHeld(t *testing.T) {
 			t.Errorf("command %d is for %s", i, c.Recipient)
 		}
 		done[c.Recipient] = true
-		b.report(remote, c.Delnum, 'K', "")
+		b.ends(c.Delnum, 'K')
 	}
 	b.gone(id)
 }
@@ -337,7 +372,7 @@ func TestMixedAlarm(t *testing.T) {
 	b.settle()
 	b.signals <- sig.ALRM
 	b.expect("a@fast.test")
-	b.report(remote, 0, 'K', "")
+	b.ends(0, 'K')
 	b.expect("1@slow.test")
 }
 
@@ -351,9 +386,9 @@ func TestDomainLimitHangup(t *testing.T) {
 	hup("x.test:2\n")
 	b.sorted("4@x.test", "5@x.test", "6@x.test", "7@x.test", "8@x.test")
 	b.expect()
-	b.report(remote, 0, 'K', "")
+	b.ends(0, 'K')
 	b.expect()
-	b.report(remote, 1, 'K', "")
+	b.ends(1, 'K')
 	b.expect("4@x.test")
 	hup("x.test:3\n")
 	b.expect("5@x.test")
@@ -439,13 +474,13 @@ func TestWaitingTrouble(t *testing.T) {
 			path := b.path(tt.kind, id)
 			text := b.file(tt.kind, id)
 			tt.fail(b, path)
-			b.report(remote, 0, 'K', "")
+			b.ends(0, 'K')
 			b.logged(fmt.Sprintf(tt.warning, tt.kind.Path(id)), 1)
 			check(t, os.RemoveAll(path))
 			b.Write("queue/"+tt.kind.Path(id), text)
 			b.advance(410)
-			b.report(remote, b.expect("2@x.test"), 'K', "")
-			b.report(remote, b.expect("3@x.test"), 'K', "")
+			b.ends(b.expect("2@x.test"), 'K')
+			b.ends(b.expect("3@x.test"), 'K')
 			b.gone(id)
 		})
 	}
@@ -485,5 +520,198 @@ func TestStaleWaits(t *testing.T) {
 	ds.sweep(1000)
 	if len(d.line) != sweepAfter+1 || ds.jobs != sweepAfter || ds.stale != 0 {
 		t.Errorf("%d wait, %d with a job, %d stale", len(d.line), ds.jobs, ds.stale)
+	}
+}
+
+// FuzzWaiting has messages delivered under limits that change, with reports, signals
+// and times as the input says. At no time do more deliveries to a domain start than
+// may, or one for a recipient that is being delivered or done; and when nothing is
+// deferred any more, every recipient gets its message and no file is left.
+func FuzzWaiting(f *testing.F) {
+	f.Add([]byte("aaaab\x00bca\x00dddd\x00\x00ssssKKKKssssssssKKKKKKss"))
+	f.Add([]byte("ab\x00ab\x00ab\x00ab\x00\x00ssssssssZssZssZssssTsssKsssZsssTTTssZsssAsssss"))
+	f.Add([]byte("abcd\x00b\x00b\x00\x00ssssssZZZZZssTTTsssHsssTTTTsssLsssKssCsssCss"))
+	f.Add([]byte("babababababababababababababababab\x00bb\x00\x00ssssssssssssssssssKsKsKsKsZsKsZsZsKsKsTTTTTTsssssssA"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) > 300 {
+			return
+		}
+		w := newWaitBed(t)
+		in = w.messages(in)
+		for i, op := range in {
+			w.do(op, i)
+		}
+		for range 40 * (len(in) + 10) {
+			w.do('A', 0)
+			for range 20 {
+				w.do('s', 0)
+				w.do('K', 0)
+			}
+			if len(w.s.done) == w.count {
+				break
+			}
+		}
+		if len(w.s.done) != w.count || len(w.running) > 0 {
+			t.Fatalf("%q: %d of %d messages are finished, %d deliveries run", in, len(w.s.done), w.count, len(w.running))
+		}
+		for rcpt, done := range w.isDone {
+			if !done {
+				t.Errorf("%q: %s never got its message", in, rcpt)
+			}
+		}
+		ds := w.c.dests
+		for _, d := range ds.all {
+			if d.running != 0 || len(d.line) != 0 {
+				t.Errorf("%q: %d run and %d wait at %s", in, d.running, len(d.line), d.domain)
+			}
+		}
+		ended := 0
+		for _, p := range ds.parked {
+			if p.job.over {
+				ended++
+			}
+		}
+		if ended != ds.ended || ended != len(ds.parked) {
+			t.Errorf("%q: %d jobs parked, %d ended, %d counted", in, len(ds.parked), ended, ds.ended)
+		}
+		if ds.jobs != ds.stale || w.s.jobs != 0 || len(w.c.due) != 0 {
+			t.Errorf("%q: %d places of jobs, %d stale; %d jobs, %d messages due", in, ds.jobs, ds.stale, w.s.jobs, len(w.c.due))
+		}
+	})
+}
+
+// A waitBed is a qmail-send without goroutines: each step is called for.
+type waitBed struct {
+	t       *testing.T
+	s       *server
+	c       *channel
+	dir     string
+	now     int64
+	limits  domainLimits
+	count   int      // messages
+	running []uint32 // delivery numbers, the oldest first
+	isDone  map[string]bool
+}
+
+func newWaitBed(t *testing.T) *waitBed {
+	w := &waitBed{t: t, dir: t.TempDir(), now: 1_700_000_000, isDone: map[string]bool{}}
+	w.limits = domainLimits{"a.test": 1, "b.test": 2, "": 3, "d.test": 0}
+	w.s = &server{log: &logger{to: io.Discard}, set: &settings{lifetime: 1 << 40}}
+	w.s.routes.Store(testRoutes())
+	w.s.now = func() time.Time { return time.Unix(w.now, 0) }
+	q, err := sys.OpenDir(w.dir)
+	check(t, err)
+	t.Cleanup(func() { _ = q.Close() })
+	w.s.queue = q
+	w.s.channels = [...]*channel{newChannel(local, 1), newChannel(remote, 6)}
+	w.c = w.s.channels[remote]
+	w.c.dests = newDestinations(w.limits, w.s.set.lifetime)
+	w.s.setLimits([...]int{1, 6})
+	return w
+}
+
+// messages makes messages from the beginning of the input: a recipient for each
+// letter, a NUL after each message, one more at the end. It returns the rest.
+func (w *waitBed) messages(in []byte) []byte {
+	text := ""
+	for i, c := range in {
+		if c != 0 {
+			rcpt := fmt.Sprintf("m%d-%d@%c.test", w.count, i, 'a'+c%4)
+			w.isDone[rcpt] = false
+			text += "T" + rcpt + "\x00"
+			continue
+		}
+		if text == "" {
+			return in[i+1:]
+		}
+		w.add(text)
+		text = ""
+	}
+	if text != "" {
+		w.add(text)
+	}
+	return nil
+}
+
+// add makes a message.
+func (w *waitBed) add(text string) {
+	id := queue.ID(100 + w.count)
+	for _, k := range [...]queue.Kind{queue.Info, queue.Remote} {
+		path := w.dir + "/" + k.Path(id)
+		check(w.t, os.MkdirAll(filepath.Dir(path), 0o700))
+		check(w.t, os.WriteFile(path, []byte(map[queue.Kind]string{queue.Info: "Fs@a\x00", queue.Remote: text}[k]), 0o600))
+		check(w.t, os.Chtimes(path, time.Unix(w.now, 0), time.Unix(w.now-int64(w.count), 0)))
+	}
+	w.c.due.push(entry{w.now, id})
+	w.count++
+}
+
+// do is one operation; n chooses among deliveries.
+func (w *waitBed) do(op byte, n int) {
+	const all = "ssssKKKZZTLCAH"
+	if strings.IndexByte(all, op) < 0 {
+		op = all[int(op)%len(all)]
+	}
+	switch op {
+	case 'K', 'Z':
+		if len(w.running) == 0 {
+			return
+		}
+		n %= len(w.running)
+		d := w.c.slots[w.running[n]]
+		w.isDone[d.rcpt] = op == 'K'
+		w.s.report(w.c, pipe.Report{Delnum: w.running[n], Letter: op})
+		w.running = slices.Delete(w.running, n, n+1)
+	case 'T':
+		w.now += 70
+	case 'L':
+		w.now += 4000
+	case 'C':
+		w.now -= 5000
+		w.s.watchClock(w.now)
+	case 'A':
+		w.s.signal(sig.ALRM)
+	case 'H':
+		w.limits = map[int]domainLimits{0: {"": 1}, 1: nil, 2: {"a.test": 2, "d.test": 1}}[n%3]
+		w.s.setDomainLimits(w.limits)
+	default:
+		w.s.seen = w.now
+		w.s.serve(w.c, w.now)
+		w.started()
+	}
+}
+
+// started checks the delivery that was started, if one was.
+func (w *waitBed) started() {
+	select {
+	case <-w.c.commands:
+	default:
+		return
+	}
+	w.c.writing = false
+	domains := map[string]int{}
+	var last delivery
+	for i, d := range w.c.slots {
+		if d.job == nil {
+			continue
+		}
+		_, domain, _ := strings.Cut(d.rcpt, "@")
+		domains[domain]++
+		if d.number == w.s.delivered {
+			last = d
+			w.running = append(w.running, uint32(i))
+		}
+	}
+	for i, d := range w.c.slots {
+		if d.job != nil && d.rcpt == last.rcpt && d.number != last.number {
+			w.t.Fatalf("%s is being delivered twice (slot %d)", d.rcpt, i)
+		}
+	}
+	if w.isDone[last.rcpt] {
+		w.t.Fatalf("%s is done and is delivered again", last.rcpt)
+	}
+	_, domain, _ := strings.Cut(last.rcpt, "@")
+	if limit := w.limits.of(domain); domains[domain] > limit {
+		w.t.Fatalf("%d deliveries to %s, %d may be", domains[domain], domain, limit)
 	}
 }
