@@ -71,6 +71,7 @@ var Files = []File{
 	{Name: "virtualdomains", Kind: KindList, None: "No virtual domains.", Before: "Virtual domain: "},
 
 	{Name: "classic", Kind: KindSwitch, Ours: true, None: "Every delivery has a process of its own, as in C qmail."},
+	{Name: "concurrencydomains", Kind: KindList, Ours: true, None: "No limits.", Before: "Remote concurrency of a domain: "},
 	{Name: "nssprobe", Kind: KindLine, Ours: true, Before: "Without user ", After: " the user directory counts as down."},
 	{Name: "remoteshare", Kind: KindInt, Ours: true, Default: "0", Before: "Sharing of SMTP connections and transactions is ", After: "."},
 	{Name: "spawnlimit", Kind: KindInt, Ours: true, Default: "120", Before: "Limit of deliveries at once on each channel is ", After: "."},

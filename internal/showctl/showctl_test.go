@@ -77,6 +77,8 @@ func TestFiles(t *testing.T) {
 		{"x?y", "", "I have no idea what this file does."},
 		{"nssprobe", "(absent)", "(none)"},
 		{"nssprobe", "joe\n", "Without user joe the user directory counts as down."},
+		{"concurrencydomains", "(absent)", "(none)"},
+		{"concurrencydomains", "slow.example:2\n", "\nRemote concurrency of a domain: slow.example:2"},
 		{"classic", "", "Every delivery has a process of its own, as in C qmail."},
 		{"remoteshare", "1\n", "Sharing of SMTP connections and transactions is 1."},
 		{"spawnlimit", "x\n", "(Default.) Limit of deliveries at once on each channel is 120."},
