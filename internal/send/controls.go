@@ -9,8 +9,7 @@ import (
 
 // Settings are what the control files said at the start; of these, SIGHUP reads
 // the concurrencies again, where there is a spawnlimit, and the limits of domains, and
-// only a restart the others. Spec: spec/send.md
-// section 3.
+// only a restart the others. Spec: spec/send.md section 3.
 type settings struct {
 	me           string // content of control/me, which stands in for control/locals
 	hasMe        bool
@@ -138,8 +137,8 @@ func readRoutes(r *control.Reader, set *settings) (*routes, sendlog.Notice, erro
 
 // reread obeys SIGHUP: new routes, new limits of destinations and, where
 // control/spawnlimit was there at the start, of the channels, which C qmail reads at
-// the start only. All or, when a file cannot be read, none. Messages that were preprocessed keep their channels, and deliveries
-// that run go on.
+// the start only. All or, when a file cannot be read, none. Messages that were
+// preprocessed keep their channels, and deliveries that run go on.
 //
 // C qmail changes its directory to home and back and has an alert for a way
 // back that fails; the queue directory is held open here, so it cannot.

@@ -74,7 +74,8 @@ func (s *server) leaveToLine(p *pass, rcpt string, at int64) bool {
 	}
 	d.behind = p.number
 	if j.open == 0 && j.lags == 0 && p.only == nil {
-		p.only, p.onlyAt, d.isKept = d, at, true
+		p.only, p.onlyAt = d, at
+		d.isKept, d.idle = true, 0
 		return true
 	}
 	s.keepPlace(p)

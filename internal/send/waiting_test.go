@@ -504,6 +504,69 @@ func TestWaitingLost(t *testing.T) {
 	}
 }
 
+// TestTooManyWait: a recipient for whose message there is no place follows the retry
+// schedule.
+func TestTooManyWait(t *testing.T) {
+	w := newWaitBed(t)
+	w.c.dests.jobs = lagsMax
+	w.messages([]byte("dad")) // a.test, b.test, a.test
+	w.drive()
+	if got := len(w.running); got != 2 {
+		t.Fatalf("%d deliveries run, want one for each domain", got)
+	}
+	w.do('K', 0)
+	w.do('K', 0)
+	w.drive()
+	if len(w.running) > 0 || len(w.s.done) > 0 {
+		t.Errorf("%d deliveries run, %d messages are finished", len(w.running), len(w.s.done))
+	}
+	w.now += 400
+	w.drive()
+	if len(w.running) != 1 {
+		t.Fatal("never tried again")
+	}
+}
+
+// drive does what there is to do without another report.
+func (w *waitBed) drive() {
+	for range 20 {
+		w.do('s', 0)
+	}
+}
+
+// TestDomainLimitWide: limits go beyond what a byte can number.
+func TestDomainLimitWide(t *testing.T) {
+	const limit, more = 290, 5
+	b := newBed(t)
+	b.Control("spawnlimit", "1000\n")
+	b.Control("concurrencyremote", "1000\n")
+	b.Control("concurrencydomains", "x.test:290\n")
+	var rcpts []string
+	for i := range limit + more {
+		rcpts = append(rcpts, fmt.Sprintf("r%d@x.test", i))
+	}
+	id := b.queued("Fs@a\x00", "", recipients(append(rcpts, "y@y.test")...), "")
+	ended := make(chan string, queue.Channels)
+	for ch := range queue.Channel(queue.Channels) {
+		go b.answer(ch, 255, "\xffK1000\x00", ended)
+	}
+	b.wide = true
+	b.startAgreed()
+	for range limit + 1 {
+		b.command(remote)
+	}
+	b.logged("status: local 0/10 remote 291/1000", 1)
+	b.expect()
+	for n := range uint32(limit + 1) {
+		b.report(remote, n, 'K', "")
+	}
+	for range more {
+		c := b.command(remote)
+		b.report(remote, c.Delnum, 'K', "")
+	}
+	b.gone(id)
+}
+
 // TestStaleWaits: places in lines that nobody needs any more are taken out.
 func TestStaleWaits(t *testing.T) {
 	ds := newDestinations(domainLimits{"": 1}, defaultLifetime)
