@@ -66,8 +66,8 @@ func (s *server) removeTodo(batch []*incoming) (removed []*incoming) {
 	for i, done := range s.clean.askAll(requests) {
 		if done {
 			removed = append(removed, batch[i])
-		} else if !s.clean.isLost {
-			s.log.notice(sendlog.CannotClean, requests[i].String())
+		} else {
+			s.warnClean(requests[i])
 		}
 	}
 	return removed
@@ -77,10 +77,18 @@ func (s *server) removeTodo(batch []*incoming) (removed []*incoming) {
 // cleaner's lock.
 func (s *server) askClean(r pipe.CleanRequest) bool {
 	done := s.clean.ask(r)
-	if !done && !s.clean.isLost {
-		s.log.notice(sendlog.CannotClean, r.String())
+	if !done {
+		s.warnClean(r)
 	}
 	return done
+}
+
+// warnClean warns about a request that was not done, unless qmail-clean is gone. The
+// caller holds the cleaner's lock.
+func (s *server) warnClean(r pipe.CleanRequest) {
+	if !s.clean.isLost {
+		s.log.notice(sendlog.CannotClean, r.String())
+	}
 }
 
 // cleanGone says that qmail-clean is gone: qmail-send leaves.

@@ -28,6 +28,9 @@ func (s *server) canOpen(c *channel) bool {
 // step is one step of a channel: at most one delivery is started. worked says
 // that another step may find more to do at once.
 func (s *server) step(c *channel, now int64) (worked bool) {
+	if s.startFresh(c, now) {
+		return true
+	}
 	if c.pass == nil {
 		e, ok := c.due.min()
 		if !ok || e.time > now || !s.canOpen(c) {
@@ -39,11 +42,16 @@ func (s *server) step(c *channel, now int64) (worked bool) {
 			return true
 		}
 	}
-	if s.exiting || !c.isAlive || c.writing || c.running >= c.limit {
+	if !s.mayStart(c) {
 		return false
 	}
 	s.nextRecipient(c)
 	return true
+}
+
+// mayStart tells whether a delivery can be started.
+func (s *server) mayStart(c *channel) bool {
+	return !s.exiting && c.isAlive && !c.writing && c.running < c.limit
 }
 
 // openPass opens a message's recipient file and its info file.
