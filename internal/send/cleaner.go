@@ -18,6 +18,13 @@ type cleaner struct {
 	lost           func() // called once when qmail-clean is gone
 }
 
+// ended tells whether qmail-clean is gone, before it is asked for anything.
+func (c *cleaner) ended() bool {
+	const hangUp = 0 // is always waited for
+	is, err := c.reply.Wait(hangUp, 0)
+	return is || err != nil
+}
+
 // ask sends a request and waits for the answer; the caller holds the lock. done
 // means that the files are gone; isLost that qmail-clean is, and nobody knows.
 func (c *cleaner) ask(r pipe.CleanRequest) (done bool) {

@@ -27,8 +27,9 @@ import (
 // is messages with one recipient: others who got it already are spared.
 //
 // A message gets its files after all, and goes the usual way from then on, if the
-// delivery does not succeed, if it takes longer than transitTime, or if none can
-// be started for so long. With control/classic all do at once.
+// delivery does not succeed, if it takes longer than transitTime, if none can be
+// started for so long, or if qmail-send is to leave. Bounces have them at once, as
+// many of them go where nobody is; and all messages with control/classic.
 
 const (
 	// transitMax is how many messages may wait for a delivery in memory, for each
@@ -175,8 +176,8 @@ func (s *server) passOn(in *incoming) bool {
 		return false // an error shows again
 	}
 	p := s.boards(in, b[:n])
-	if p == nil {
-		return false
+	if p == nil || p.sender == "" || p.sender == queue.SenderDoubleBounce || s.clean.ended() {
+		return false // without qmail-clean it could not be removed
 	}
 	// What an earlier message with the number left counts where there is an
 	// info/N; without one it is never looked at.
@@ -304,21 +305,19 @@ func (s *server) turnTransit(now int64) {
 	if s.transit == nil {
 		return
 	}
-	if !s.exiting {
-		for _, c := range s.channels {
-			if len(c.fresh) > 0 && s.untilStuck(c) <= 0 {
-				for _, p := range c.fresh {
-					s.transit.started(c.which)
-					s.land(p)
-				}
-				c.fresh = nil
+	for _, c := range s.channels {
+		if len(c.fresh) > 0 && s.untilStuck(c) <= 0 && !s.exiting {
+			for _, p := range c.fresh {
+				s.transit.started(c.which)
+				s.land(p)
 			}
+			c.fresh = nil
 		}
 	}
-	for len(s.passing) > 0 && (s.passing[0].making || s.untilLanding(s.passing[0]) <= 0) {
-		if p := s.passing[0]; !s.exiting && !p.making {
-			s.land(p)
-		}
+	// Those on their way when qmail-send leaves get files now: their deliveries may
+	// take long, or be lost with their spawner.
+	for len(s.passing) > 0 && (s.exiting || s.passing[0].making || s.untilLanding(s.passing[0]) <= 0) {
+		s.land(s.passing[0])
 		if s.passing = s.passing[1:]; len(s.passing) == 0 {
 			s.passing = nil
 		}
