@@ -91,6 +91,10 @@ func (b *bed) start(local, remote byte, change ...func(*server)) {
 	b.startAgreed(change...)
 }
 
+// filed, for start: every message gets its files before it is delivered, as with
+// control/classic.
+func filed(s *server) { s.transit = nil }
+
 // startAgreed is start when somebody else plays the spawners' part at the start.
 func (b *bed) startAgreed(change ...func(*server)) {
 	b.t.Helper()
@@ -307,7 +311,10 @@ func (b *bed) idle(ch queue.Channel) {
 func (b *bed) settle() {
 	for quiet := 0; quiet < 3; quiet++ {
 		busy := make(chan bool, 1)
-		b.s.post(callback(func() { busy <- b.s.finishing+b.s.bouncing > 0 || b.s.storing || b.s.scanning && !b.stuck }))
+		b.s.post(callback(func() {
+			busy <- b.s.finishing+b.s.bouncing > 0 || b.s.storing || b.s.scanning && !b.stuck ||
+				b.s.isLanding || b.s.isDeparting || len(b.s.toLand)+len(b.s.departing) > 0
+		}))
 		select {
 		case is := <-busy:
 			if is {

@@ -1,6 +1,8 @@
 package send
 
 import (
+	"time"
+
 	"goqmail/internal/pipe"
 	"goqmail/internal/queue"
 	"goqmail/internal/sendlog"
@@ -10,20 +12,23 @@ import (
 // A channel is one of the two ways out: the messages that wait for it, the file
 // being read, the deliveries that run, and the spawner at the other end.
 type channel struct {
-	which    queue.Channel
-	isAlive  bool // the spawner is there
-	wide     bool // it takes delivery numbers of four bytes
-	granted  int  // deliveries that it does at once
-	limit    int  // how many there may be: granted, or fewer by the control file
-	running  int  // how many there are; more than limit when that was lowered
-	due      heap[entry]
-	dests    *destinations // nil: none has a limit
-	pass     *pass         // the open recipient file, or nil
-	slots    []delivery    // by delivery number; as many as limit was at its highest
-	free     heap[slot]    // numbers below limit that are not in use
-	writing  bool          // a command is with the writer; it is the only one buffered
-	command  []byte        // that command; the writer's while writing
-	commands chan []byte
+	which     queue.Channel
+	isAlive   bool // the spawner is there
+	wide      bool // it takes delivery numbers of four bytes
+	granted   int  // deliveries that it does at once
+	limit     int  // how many there may be: granted, or fewer by the control file
+	running   int  // how many there are; more than limit when that was lowered
+	due       heap[entry]
+	dests     *destinations // nil: none has a limit
+	pass      *pass         // the open recipient file, or nil
+	fresh     []*passenger  // messages in transit that wait, the oldest first
+	wasFresh  bool          // the last delivery was of one of them
+	lastFresh time.Time     // and this is when one was started last
+	slots     []delivery    // by delivery number; as many as limit was at its highest
+	free      heap[slot]    // numbers below limit that are not in use
+	writing   bool          // a command is with the writer; it is the only one buffered
+	command   []byte        // that command; the writer's while writing
+	commands  chan []byte
 }
 
 // newChannel makes a channel of at most n slots, which setLimit gives it.

@@ -18,6 +18,13 @@ type cleaner struct {
 	lost           func() // called once when qmail-clean is gone
 }
 
+// ended tells whether qmail-clean is gone, before it is asked for anything.
+func (c *cleaner) ended() bool {
+	const hangUp = 0 // is always waited for
+	is, err := c.reply.Wait(hangUp, 0)
+	return is || err != nil
+}
+
 // ask sends a request and waits for the answer; the caller holds the lock. done
 // means that the files are gone; isLost that qmail-clean is, and nobody knows.
 func (c *cleaner) ask(r pipe.CleanRequest) (done bool) {
@@ -66,8 +73,8 @@ func (s *server) removeTodo(batch []*incoming) (removed []*incoming) {
 	for i, done := range s.clean.askAll(requests) {
 		if done {
 			removed = append(removed, batch[i])
-		} else if !s.clean.isLost {
-			s.log.notice(sendlog.CannotClean, requests[i].String())
+		} else {
+			s.warnClean(requests[i])
 		}
 	}
 	return removed
@@ -77,10 +84,18 @@ func (s *server) removeTodo(batch []*incoming) (removed []*incoming) {
 // cleaner's lock.
 func (s *server) askClean(r pipe.CleanRequest) bool {
 	done := s.clean.ask(r)
-	if !done && !s.clean.isLost {
-		s.log.notice(sendlog.CannotClean, r.String())
+	if !done {
+		s.warnClean(r)
 	}
 	return done
+}
+
+// warnClean warns about a request that was not done, unless qmail-clean is gone. The
+// caller holds the cleaner's lock.
+func (s *server) warnClean(r pipe.CleanRequest) {
+	if !s.clean.isLost {
+		s.log.notice(sendlog.CannotClean, r.String())
+	}
 }
 
 // cleanGone says that qmail-clean is gone: qmail-send leaves.

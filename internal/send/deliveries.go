@@ -68,14 +68,18 @@ func (s *server) report(c *channel, r pipe.Report) {
 	switch r.Letter {
 	case pipe.Success:
 		s.log.put(sendlog.Delivery(nil, d.number, sendlog.Success, r.Text))
-		s.markDone(j, d.at)
+		at := d.at
+		s.conclude(j, true, func() { s.markDone(j, at) })
 	case pipe.Deferral:
 		s.log.put(sendlog.Delivery(nil, d.number, sendlog.Deferral, r.Text))
+		s.conclude(j, false, func() {})
 	case pipe.Failure:
 		s.log.put(sendlog.Delivery(nil, d.number, sendlog.Failure, r.Text))
-		s.fail(j, d.at, paragraph(s.routes.Load().original(d.rcpt), r.Text))
+		at, text := d.at, paragraph(s.routes.Load().original(d.rcpt), r.Text)
+		s.conclude(j, false, func() { s.fail(j, at, text) })
 	default:
 		s.log.put(sendlog.Mangled(nil, d.number))
+		s.conclude(j, false, func() {})
 	}
 	c.release(int(r.Delnum))
 	s.release(j)

@@ -56,7 +56,7 @@ func TestStaleBounce(t *testing.T) {
 	id := b.inject("s@a", "x@mx.example.test")
 	b.Write("queue/"+queue.Bounce.Path(id), "<old@a>:\nno\n\n")
 	f := &failOnce{}
-	b.start(1, 1, func(s *server) { s.fsyncDir = f.check })
+	b.start(1, 1, filed, func(s *server) { s.fsyncDir = f.check })
 	b.command(local)
 	if b.has(queue.Bounce, id) {
 		t.Error("the old bounce file is still there")

@@ -10,14 +10,15 @@ import (
 type job struct {
 	id      queue.ID
 	c       *channel
-	sender  string // as in info/: a VERP mark is not expanded
-	retry   int64  // when the next attempt is due
-	dying   bool   // older than queuelifetime: what is deferred has failed
-	open    int    // recipients met that are not done
-	atEnd   bool   // all recipients were met
-	active  int    // the pass, if it is on this job, and deliveries; they take a job slot
-	waiting int    // failures whose text is being stored; they take none
-	alarms  int    // server.alarms when active became 0
+	sender  string     // as in info/: a VERP mark is not expanded
+	retry   int64      // when the next attempt is due
+	dying   bool       // older than queuelifetime: what is deferred has failed
+	open    int        // recipients met that are not done
+	atEnd   bool       // all recipients were met
+	active  int        // the pass, if it is on this job, and deliveries; they take a job slot
+	waiting int        // failures whose text is being stored; they take none
+	alarms  int        // server.alarms when active became 0
+	transit *passenger // in transit: there are no files yet; nil otherwise
 
 	birth   int64 // of the message
 	lags    int   // destinations in whose line it waits

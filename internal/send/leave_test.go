@@ -114,7 +114,7 @@ func TestSecondTerm(t *testing.T) {
 func TestSecondTermHung(t *testing.T) {
 	b := newBed(t)
 	b.clean.set(func(pipe.CleanRequest) byte { return 0 })
-	b.start(1, 1)
+	b.start(1, 1, filed)
 	b.inject("s@a", "x@mx.example.test")
 	b.until("the request", func() bool { return b.clean.requests() != "" })
 	b.signals <- sig.TERM

@@ -32,6 +32,9 @@ func (s *server) canOpen(c *channel) bool {
 // step is one step of a channel: at most one delivery is started. worked says
 // that another step may find more to do at once.
 func (s *server) step(c *channel, now int64) (worked bool) {
+	if s.startFresh(c, now) {
+		return true
+	}
 	if c.pass == nil {
 		e, ok := c.due.min()
 		if !ok || e.time > now || !s.canOpen(c) {

@@ -25,6 +25,7 @@
 //	bounces.go     the bounce message
 //	finish.go      the end of a message
 //	todo.go        preprocessing
+//	transit.go     messages that need none
 //	cleanup.go     rubbish in mess/
 //	cleaner.go     the conversation with qmail-clean
 package send
@@ -38,6 +39,7 @@ import (
 	"goqmail/internal/sendlog"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sig"
+	"goqmail/internal/workers"
 )
 
 // Exit codes.
@@ -99,6 +101,9 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 	if s.wake, err = sys.NewEvent(); err != nil {
 		return s, sendlog.StartMutex // no descriptors left: the mutex could not be opened either
 	}
+	if !workers.Classic(p.Home) {
+		s.transit = newTransits()
+	}
 	sig.Ignore(sig.PIPE)
 	src := sig.Watch(sig.TERM, sig.ALRM, sig.HUP)
 	s.signals, s.sync = src.C, src.Sync
@@ -118,13 +123,14 @@ func prepare(p *prog.Process) (*server, sendlog.Notice) {
 func newServer(p *prog.Process) *server {
 	s := &server{
 		home: p.Home, env: p.Env.List(), now: p.Now,
-		log:       &logger{to: p.FD(pipe.FDLog)},
-		fsync:     sys.FD.Sync,
-		pauseTime: sleepPause * time.Second,
-		events:    make(chan event, eventsAtOne),
-		stop:      make(chan struct{}),
-		quit:      make(chan struct{}),
-		scanned:   make(chan struct{}),
+		log:         &logger{to: p.FD(pipe.FDLog)},
+		fsync:       sys.FD.Sync,
+		pauseTime:   sleepPause * time.Second,
+		transitTime: transitTime,
+		events:      make(chan event, eventsAtOne),
+		stop:        make(chan struct{}),
+		quit:        make(chan struct{}),
+		scanned:     make(chan struct{}),
 	}
 	s.old.listed = make(chan struct{})
 	s.clean = &cleaner{request: p.FD(pipe.FDCleanRequest), reply: p.FD(pipe.FDCleanReply)}
@@ -198,9 +204,14 @@ func (s *server) probe(c *channel) bool {
 // setLimits gives both channels their limits, and says how many jobs that makes.
 func (s *server) setLimits(concurrency [queue.Channels]int) {
 	s.jobsMax = 0
+	var open [queue.Channels]bool
 	for i, c := range s.channels {
 		c.setLimit(concurrency[i])
 		s.jobsMax += c.limit
+		open[i] = c.limit > 0
+	}
+	if s.transit != nil {
+		s.transit.setOpen(open)
 	}
 }
 

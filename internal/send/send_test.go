@@ -321,7 +321,7 @@ func TestLostClean(t *testing.T) {
 				}
 				return byte(pipe.CleanDone)
 			})
-			b.start(1, 1)
+			b.start(1, 1, filed)
 			id := b.inject("s@a", "x@mx.example.test")
 			if when == "foop" {
 				b.command(local)

@@ -81,6 +81,15 @@ type server struct {
 	bounces    []queue.ID // messages whose bounce waits for one
 	background int        // goroutines that scan info/, todo/ and mess/
 
+	transit     *transits     // shared; nil: no message is delivered out of todo/
+	transitTime time.Duration // that constant but in tests
+	passing     []*passenger  // being delivered, the oldest first, and some that are not any more
+	toLand      []*passenger  // are to get files
+	isLanding   bool          // a goroutine makes files
+	departing   []departure   // are to be removed
+	isDeparting bool          // a goroutine removes some
+	stranded    heap[entry]   // could not be removed; tried again then
+
 	old      oldMessages   // shared: which messages the scan of info/ is for
 	scanned  chan struct{} // shared: closed when the scan of info/ has ended
 	scanning bool          // until then
@@ -207,6 +216,7 @@ func (s *server) signal(g sig.Signal) {
 // there may be more to do at once.
 func (s *server) turn(now int64) (worked bool) {
 	s.store(now)
+	s.turnTransit(now)
 	for _, c := range s.channels {
 		if s.serve(c, now) {
 			worked = true
@@ -227,7 +237,8 @@ func (s *server) turn(now int64) (worked bool) {
 // for unless their spawner is gone or a second TERM came, which gives all other
 // work a few seconds: every state that it may be left in is one of a crash.
 func (s *server) finished() bool {
-	busy := s.finishing > 0 || s.bouncing > 0 || s.background > 0 || s.storing || len(s.toStore) > 0
+	busy := s.finishing > 0 || s.bouncing > 0 || s.background > 0 || s.storing || len(s.toStore) > 0 ||
+		s.isLanding || s.isDeparting || len(s.toLand) > 0 || len(s.departing) > 0
 	if s.hurryAt != 0 {
 		return !busy || s.clock() >= s.hurryAt
 	}
@@ -251,7 +262,7 @@ func (s *server) sleep() {
 	if untidy {
 		wait = min(wait, tidyRest)
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(max(s.nextTransit(wait), 0))
 	defer timer.Stop()
 	select {
 	case g := <-s.signals:
@@ -286,6 +297,9 @@ func (s *server) nextTime(now int64) int64 {
 		next = min(next, c.dests.nextTime())
 	}
 	if e, ok := s.failed.min(); ok && !s.exiting {
+		next = min(next, e.time)
+	}
+	if e, ok := s.stranded.min(); ok && !s.lostClean {
 		next = min(next, e.time)
 	}
 	if e, ok := s.done.min(); ok && s.canFinish() {

@@ -35,6 +35,7 @@ func (s *server) watchTodo() {
 	}
 	tr := trigger.NewReader(s.queue)
 	for !s.stopped() {
+		s.awaitRoom()
 		began := s.now()
 		_ = tr.Rearm() // without a trigger there is still the clock
 		if s.scanTodo() == nil {
@@ -109,7 +110,7 @@ func (s *server) scanTodo() error {
 	batch := make([]queue.ID, 0, batchMax)
 	err := s.queue.EachName(string(queue.Todo), func(name string) bool {
 		// A directory that changes may give a name twice.
-		if id, ok := queue.ParseID(name); ok && !slices.Contains(batch, id) {
+		if id, ok := queue.ParseID(name); ok && !slices.Contains(batch, id) && !s.inTransit(id) {
 			batch = append(batch, id)
 		}
 		if len(batch) == batchMax {
@@ -125,8 +126,8 @@ func (s *server) scanTodo() error {
 // An incoming is a message on its way from todo to info, local and remote.
 type incoming struct {
 	id   queue.ID
-	todo sys.FD
-	size int64 // of the file in mess/
+	todo sys.FD // -1: read before
+	size int64  // of the file in mess/
 	uid  uint64
 	qp   uint64
 	info *output
@@ -179,12 +180,14 @@ func (s *server) preprocess(ids []queue.ID) {
 		path := queue.Todo.Path(id)
 		fd, err := s.open(path)
 		if err != nil {
-			s.log.notice(sendlog.CannotOpen, path)
+			if !s.left(err) {
+				s.log.notice(sendlog.CannotOpen, path)
+			}
 			continue
 		}
 		sys.Yield() // to deliveries
 		in := &incoming{id: id, todo: fd}
-		if s.awaitOwn(fd) && s.begin(in) && s.copyEnvelope(in) {
+		if s.awaitOwn(fd) && !s.passOn(in) && s.begin(in) && s.copyEnvelope(in) {
 			batch = append(batch, in)
 		} else {
 			in.close()
@@ -233,6 +236,18 @@ func (s *server) begin(in *incoming) bool {
 		return false
 	}
 	in.size = st.Size
+	if !s.clear(in) {
+		return false
+	}
+	if in.info = s.create(queue.Info, in.id); in.info == nil {
+		return false
+	}
+	s.log.put(sendlog.New(nil, in.id))
+	return true
+}
+
+// clear removes what an earlier attempt left.
+func (s *server) clear(in *incoming) bool {
 	for _, k := range [...]queue.Kind{queue.Local, queue.Remote, queue.Bounce, queue.Info} {
 		path := k.Path(in.id)
 		if err := s.queue.Unlink(path); err == nil {
@@ -242,10 +257,6 @@ func (s *server) begin(in *incoming) bool {
 			return false
 		}
 	}
-	if in.info = s.create(queue.Info, in.id); in.info == nil {
-		return false
-	}
-	s.log.put(sendlog.New(nil, in.id))
 	return true
 }
 
@@ -430,18 +441,21 @@ func (s *server) finishFiles(in *incoming) bool {
 	return true
 }
 
-// commit has the todo files removed and hands the messages to their channels.
-func (s *server) commit(batch []*incoming) {
+// enact has the todo files removed: from then on those that were made count. It
+// returns the messages for which that was done.
+func (s *server) enact(batch []*incoming) []*incoming {
 	removed := s.removeTodo(batch)
-	if len(removed) == 0 {
-		return
-	}
-	if dir := string(queue.Todo); s.fsyncDir(dir) != nil {
+	if dir := string(queue.Todo); len(removed) > 0 && s.fsyncDir(dir) != nil {
 		// They may come back after a loss of power, and be delivered twice.
 		s.log.notice(sendlog.TroubleSyncing, dir)
 	}
+	return removed
+}
+
+// commit hands the messages that are preprocessed to their channels.
+func (s *server) commit(batch []*incoming) {
 	var all allArrived
-	for _, in := range removed {
+	for _, in := range s.enact(batch) {
 		e := arrived{id: in.id}
 		for i, o := range in.rcpt {
 			e.found[i] = o != nil
@@ -449,7 +463,9 @@ func (s *server) commit(batch []*incoming) {
 		}
 		all = append(all, e)
 	}
-	s.post(all)
+	if len(all) > 0 {
+		s.post(all)
+	}
 }
 
 // arrived is a message that was preprocessed, or found at the start.

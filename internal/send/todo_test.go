@@ -95,7 +95,7 @@ func TestTodoTrouble(t *testing.T) {
 			}
 			// no scan happens until the message is as it is to be
 			todo := filepath.Join(b.Queue(), "todo")
-			b.start(1, 1)
+			b.start(1, 1, filed)
 			b.takeTodoAway()
 			check(t, os.Rename(todo+".x", todo))
 			id := b.put("s@a", tt.rcpt)
@@ -227,7 +227,7 @@ func TestTodoStaleFlush(t *testing.T) {
 	id := b.inject("s@a", "x@mx.example.test")
 	b.Write("queue/"+queue.Remote.Path(id), "Tx@nowhere.test\x00")
 	f := &failOnce{}
-	b.start(1, 1, func(s *server) { s.fsyncDir = f.check })
+	b.start(1, 1, filed, func(s *server) { s.fsyncDir = f.check })
 	b.command(local)
 	n := id.Sub()
 	if got, want := sortedFlushes(f.take()), "info/"+n+" local/"+n+" remote/"+n+" todo request"; got != want {
@@ -246,7 +246,7 @@ func TestTodoBatch(t *testing.T) {
 	}
 	bad := queue.Info.Path(ids[n/2])
 	f := &failOnce{name: bad}
-	b.start(n, 1, func(s *server) {
+	b.start(n, 1, filed, func(s *server) {
 		s.fsync = func(fd sys.FD) error { return f.check(nameOf(fd, b.Queue())) }
 		s.fsyncDir = f.check
 	})
@@ -280,7 +280,7 @@ func TestTodoFlood(t *testing.T) {
 	}
 	f := &failOnce{name: "all"}
 	b.clean.before = func(pipe.CleanRequest) { f.note("request") }
-	b.start(1, 1, func(s *server) {
+	b.start(1, 1, filed, func(s *server) {
 		s.fsync = func(fd sys.FD) error { return f.check(nameOf(fd, b.Queue())) }
 		s.fsyncDir = f.check
 		s.syncfs = func() error { return f.check("all") }
@@ -333,7 +333,7 @@ read nothing <go
 exit 0`, mess))
 	check(t, syscall.Mkfifo(b.Path("queue/go"), 0o600))
 	id := b.queued("Fs@mx.example.test\x00", "", "", "<x@y>:\nno\n\n")
-	b.start(1, 1)
+	b.start(1, 1, filed)
 	b.until("the bounce", func() bool { return b.has(queue.Todo, mess) })
 	b.pull()
 	fd, err := os.OpenFile(b.Path("queue/go"), os.O_WRONLY, 0) // waits for the reader

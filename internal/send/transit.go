@@ -1,0 +1,530 @@
+package send
+
+import (
+	"sync"
+	"time"
+
+	"goqmail/internal/pipe"
+	"goqmail/internal/queue"
+	"goqmail/internal/sendlog"
+	"goqmail/internal/sys"
+)
+
+// Most messages have one recipient, and its delivery succeeds at once. They are
+// delivered out of todo/: the envelope stays in memory, and no file is made in
+// info/, local/ or remote/. What is on disk meanwhile:
+//
+//	S4: mess/N intd/N todo/N    until the recipient is done; a crash here, and the
+//	                            next qmail-send begins with the message anew
+//	L1: mess/N todo/N           qmail-clean removed intd/N: as S4
+//	L2: mess/N                  and todo/N: the recipient is done; what a crash here
+//	                            leaves is removed when it is 36 hours old
+//	L2 flushed: todo/N cannot come back when mess/N has gone
+//	L3: nothing
+//
+// A crash between the report and L2 has the recipient get the message twice, as
+// one between the report and the mark in local/N does otherwise. That is why it
+// is messages with one recipient: others who got it already are spared.
+//
+// A message gets its files after all, and goes the usual way from then on, if the
+// delivery does not succeed, if it takes longer than transitTime, if none can be
+// started for so long, or if qmail-send is to leave. Bounces have them at once, as
+// many of them go where nobody is; and all messages with control/classic.
+
+const (
+	// transitMax is how many messages may wait for a delivery in memory, for each
+	// channel; the others stay in todo/.
+	transitMax = 500
+	// roomMark is how few have to wait before todo/ is scanned again.
+	roomMark = 40
+	// transitTime is how long a message is in transit without any news.
+	transitTime = time.Second
+	// transitBatch is how many messages are removed, or get files, together.
+	transitBatch = 64
+	// transitEnvelope is the size of an envelope, in bytes, that is too long.
+	transitEnvelope = 4096
+)
+
+// A passenger is a message in transit.
+type passenger struct {
+	id     queue.ID
+	to     queue.Channel
+	sender string
+	rcpt   string
+	since  time.Time // when its present stage began
+	job    *job      // nil while it waits for a delivery
+
+	making  bool   // its files are being made, or will be at once, or never
+	touched bool   // some may be there
+	success bool   // the report was a success
+	effect  func() // of the report, on the files; nil: none came yet
+}
+
+// transits are the messages in transit as far as the goroutine that scans todo/
+// has to know them: they are not new, and when there are many, it waits.
+type transits struct {
+	mu      sync.Mutex
+	all     map[queue.ID]struct{}
+	waiting [queue.Channels]int
+	open    [queue.Channels]bool // there are slots
+	stuck   [queue.Channels]bool // it was waited for in vain
+	room    chan struct{}        // fewer than roomMark wait
+}
+
+func newTransits() *transits {
+	return &transits{all: map[queue.ID]struct{}{}, room: make(chan struct{}, 1)}
+}
+
+// has tells whether a message is in transit. What is not, and has a todo file
+// after that was asked, is new.
+func (t *transits) has(id queue.ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.all[id]
+	return ok
+}
+
+// enter adds a message that waits, if there is room.
+func (t *transits) enter(id queue.ID, c queue.Channel) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.open[c] || t.waiting[c] >= transitMax {
+		return false
+	}
+	t.all[id] = struct{}{}
+	t.waiting[c]++
+	return true
+}
+
+// started says that a message waits no more.
+func (t *transits) started(c queue.Channel) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stuck[c] = false
+	if t.waiting[c]--; t.waiting[c] == roomMark {
+		select {
+		case t.room <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// leave forgets a message: its todo file is gone, or is anybody's.
+func (t *transits) leave(id queue.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, id)
+}
+
+// setOpen says which channels have slots.
+func (t *transits) setOpen(open [queue.Channels]bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open = open
+}
+
+// crowded tells whether more than roomMark wait in a channel that moves.
+func (t *transits) crowded() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c, n := range t.waiting {
+		if n > roomMark && !t.stuck[c] {
+			return true
+		}
+	}
+	return false
+}
+
+// giveUp says that waiting for room was in vain.
+func (t *transits) giveUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c, n := range t.waiting {
+		t.stuck[c] = n > roomMark
+	}
+}
+
+// awaitRoom holds the scan of todo/ back while many messages wait for a delivery
+// already: in todo/ they cost nothing. A channel that does not move at all holds up
+// nobody for long.
+func (s *server) awaitRoom() {
+	if s.transit == nil || !s.transit.crowded() {
+		return
+	}
+	t := time.NewTimer(transitTime)
+	defer t.Stop()
+	for s.transit.crowded() {
+		select {
+		case <-s.transit.room:
+		case <-s.stop:
+			return
+		case <-t.C:
+			s.transit.giveUp()
+		}
+	}
+}
+
+// passOn hands a message whose envelope allows it to loop. The message is to be
+// preprocessed if it returns false.
+func (s *server) passOn(in *incoming) bool {
+	if s.transit == nil {
+		return false
+	}
+	var b [transitEnvelope]byte
+	n, err := in.todo.ReadAt(b[:], 0)
+	if n == len(b) || err != nil && n == 0 {
+		return false // an error shows again
+	}
+	p := s.boards(in, b[:n])
+	if p == nil || p.sender == "" || p.sender == queue.SenderDoubleBounce || s.clean.ended() {
+		return false // without qmail-clean it could not be removed
+	}
+	// What an earlier message with the number left counts where there is an
+	// info/N; without one it is never looked at.
+	if ok, err := s.exists(queue.Info.Path(in.id)); ok || err != nil {
+		return false
+	}
+	st, err := s.queue.Stat(queue.Mess.Path(in.id))
+	if err != nil {
+		return false
+	}
+	if !s.transit.enter(in.id, p.to) {
+		s.awaitRoom()
+		if !s.transit.enter(in.id, p.to) {
+			return false
+		}
+	}
+	s.log.put(sendlog.New(nil, in.id))
+	s.log.put(sendlog.Info{ID: in.id, Bytes: st.Size, Sender: p.sender, QP: in.qp, UID: in.uid}.Append(nil))
+	s.post(p)
+	return true
+}
+
+// boards makes a passenger of a message with one recipient; nil for others, and
+// for what is not as it should be.
+func (s *server) boards(in *incoming, envelope []byte) *passenger {
+	p := &passenger{id: in.id, since: time.Now()}
+	senders, recipients := 0, 0
+	for len(envelope) > 0 {
+		rec, rest, ok := queue.NextRecord(envelope)
+		if !ok {
+			break // without its NUL: not a record
+		}
+		envelope = rest
+		switch rec.Letter {
+		case queue.LetterUID:
+			in.uid = queue.LeadingNumber(rec.Text)
+		case queue.LetterPID:
+			in.qp = queue.LeadingNumber(rec.Text)
+		case queue.LetterSender:
+			p.sender = rec.Text
+			senders++
+		case queue.LetterRecipient:
+			p.to, p.rcpt = s.routes.Load().rewrite(rec.Text)
+			recipients++
+		default:
+			return nil
+		}
+		if recipients > 1 || senders != 1 && recipients > 0 {
+			return nil
+		}
+	}
+	if recipients == 0 {
+		return nil
+	}
+	return p
+}
+
+// apply takes a message from the goroutine that scans todo/.
+func (p *passenger) apply(s *server) {
+	c := s.channels[p.to]
+	c.fresh = append(c.fresh, p)
+}
+
+// startFresh starts the delivery of a message in transit. After each, a recipient
+// of another message has its turn.
+func (s *server) startFresh(c *channel, now int64) bool {
+	if len(c.fresh) == 0 || !s.mayStart(c) || s.jobs >= s.jobsMax {
+		return false
+	}
+	if c.wasFresh {
+		if e, ok := c.due.min(); c.pass != nil || ok && e.time <= now {
+			c.wasFresh = false
+			return false
+		}
+	}
+	c.wasFresh = true
+	p := c.fresh[0]
+	if c.fresh = c.fresh[1:]; len(c.fresh) == 0 {
+		c.fresh = nil
+	}
+	s.transit.started(c.which)
+	if s.mustWait(c, p.rcpt, now) {
+		s.land(p) // it waits as one with files
+		return true
+	}
+	c.lastFresh = time.Now()
+	p.since = c.lastFresh
+	p.job = s.openJob(p.id, c, p.sender, now, now) // active for the transit, besides the delivery
+	p.job.transit, p.job.open, p.job.atEnd = p, 1, true
+	s.passing = append(s.passing, p)
+	s.start(p.job, p.rcpt, 0)
+	return true
+}
+
+// conclude gives a report its effect on the files of the message. One in transit
+// needs none if the report is a success, and has to get them first if not.
+func (s *server) conclude(j *job, success bool, effect func()) {
+	p := j.transit
+	switch {
+	case p == nil:
+		effect()
+	case success && !p.making:
+		s.depart(p)
+	default:
+		p.success, p.effect = success, effect
+		s.land(p)
+	}
+}
+
+// depart has a message removed whose recipient is done. Its job ends here; no
+// file of it has to be looked at.
+func (s *server) depart(p *passenger) {
+	s.jobs--
+	p.making = true
+	s.departing = append(s.departing, departure{p.id, p.touched})
+}
+
+// land has the files of a message in transit made.
+func (s *server) land(p *passenger) {
+	if !p.making {
+		p.making = true
+		s.toLand = append(s.toLand, p)
+	}
+}
+
+// turnTransit gives messages files that have been in transit for too long, and
+// starts what waits to be done for others.
+func (s *server) turnTransit(now int64) {
+	if s.transit == nil {
+		return
+	}
+	for _, c := range s.channels {
+		if len(c.fresh) > 0 && s.untilStuck(c) <= 0 && !s.exiting {
+			for _, p := range c.fresh {
+				s.transit.started(c.which)
+				s.land(p)
+			}
+			c.fresh = nil
+		}
+	}
+	// Those on their way when qmail-send leaves get files now: their deliveries may
+	// take long, or be lost with their spawner.
+	for len(s.passing) > 0 && (s.exiting || s.passing[0].making || s.untilLanding(s.passing[0]) <= 0) {
+		s.land(s.passing[0])
+		if s.passing = s.passing[1:]; len(s.passing) == 0 {
+			s.passing = nil
+		}
+	}
+	if e, ok := s.stranded.min(); ok && e.time <= now && !s.lostClean {
+		s.stranded.pop()
+		s.departing = append(s.departing, departure{e.id, true})
+	}
+	if n := min(len(s.departing), transitBatch); n > 0 && !s.isDeparting {
+		s.isDeparting = true
+		all := s.departing[:n:n]
+		s.departing = s.departing[n:]
+		go func() { s.post(departed{s.removeAll(all)}) }()
+	}
+	if n := min(len(s.toLand), transitBatch); n > 0 && !s.isLanding {
+		s.isLanding = true
+		all := s.toLand[:n:n]
+		s.toLand = s.toLand[n:]
+		go func() { s.post(landed{all, s.makeFiles(all)}) }()
+	}
+}
+
+// untilStuck is how long it takes until those that wait are given files, unless a
+// delivery starts.
+func (s *server) untilStuck(c *channel) time.Duration {
+	since := c.fresh[0].since
+	if c.lastFresh.After(since) {
+		since = c.lastFresh
+	}
+	return s.transitTime - time.Since(since)
+}
+
+// untilLanding is how long it takes until a message that is being delivered is given
+// files.
+func (s *server) untilLanding(p *passenger) time.Duration { return s.transitTime - time.Since(p.since) }
+
+// nextTransit is how long loop may sleep, at most max.
+func (s *server) nextTransit(max time.Duration) time.Duration {
+	if s.exiting {
+		return max
+	}
+	for _, c := range s.channels {
+		if len(c.fresh) > 0 {
+			max = min(max, s.untilStuck(c))
+		}
+	}
+	if len(s.passing) > 0 {
+		max = min(max, s.untilLanding(s.passing[0]))
+	}
+	return max
+}
+
+// A departure is a message whose recipient is done.
+type departure struct {
+	id      queue.ID
+	touched bool // there may be files that are worth nothing, and would outlive todo/N
+}
+
+// removeAll removes messages whose recipients are done. Those that it returns
+// are still in todo/.
+//
+// The cleaner's lock is held from L2 to L3, so that the clean-up of mess/ does not
+// ask for a number that is new by then.
+func (s *server) removeAll(all []departure) (stranded []queue.ID) {
+	s.clean.Lock()
+	defer s.clean.Unlock()
+	var requests, foops []pipe.CleanRequest
+	for _, d := range all {
+		if d.touched && !s.clear(&incoming{id: d.id}) {
+			stranded = append(stranded, d.id)
+			continue
+		}
+		requests = append(requests, pipe.CleanRequest{Todo: true, ID: d.id})
+	}
+	for i, done := range s.clean.askAll(requests) {
+		if done {
+			foops = append(foops, pipe.CleanRequest{ID: requests[i].ID})
+			continue
+		}
+		stranded = append(stranded, requests[i].ID)
+		s.warnClean(requests[i])
+	}
+	if len(foops) == 0 {
+		return stranded
+	}
+	if dir := string(queue.Todo); s.fsyncDir(dir) != nil {
+		s.log.notice(sendlog.TroubleSyncing, dir)
+	}
+	for _, r := range foops {
+		s.log.put(sendlog.End(nil, r.ID))
+		s.transit.leave(r.ID) // mess/N keeps the number taken
+	}
+	for i, done := range s.clean.askAll(foops) {
+		if !done {
+			s.warnClean(foops[i]) // the 36-hour rule removes it
+		}
+	}
+	return stranded
+}
+
+// departed is the end of removeAll.
+type departed struct{ stranded []queue.ID }
+
+func (e departed) apply(s *server) {
+	s.isDeparting = false
+	for _, id := range e.stranded {
+		s.stranded.push(entry{s.clock() + sleepSysfail, id})
+	}
+}
+
+// makeFiles preprocesses messages in transit. It tells for which it succeeded; the
+// others are in todo/ as before.
+func (s *server) makeFiles(all []*passenger) (made []bool) {
+	made = make([]bool, len(all))
+	var batch []*incoming
+	at := map[*incoming]int{}
+	for i, p := range all {
+		in := &incoming{id: p.id, todo: -1}
+		if s.clear(in) && s.write(in, p) {
+			at[in] = i
+			batch = append(batch, in)
+		} else {
+			in.close()
+		}
+	}
+	for _, in := range s.enact(s.flush(batch)) {
+		made[at[in]] = true
+	}
+	for _, in := range batch {
+		in.close()
+	}
+	return made
+}
+
+// write makes the two files of a message in transit.
+func (s *server) write(in *incoming, p *passenger) bool {
+	if in.info = s.create(queue.Info, in.id); in.info == nil {
+		return false
+	}
+	in.info.add(queue.Record{Letter: queue.LetterSender, Text: p.sender})
+	o := s.create(p.to.Kind(), in.id)
+	if o == nil {
+		return false
+	}
+	in.rcpt[p.to] = o
+	o.add(queue.Record{Letter: queue.LetterRecipient, Text: p.rcpt})
+	return true
+}
+
+// landed is the end of makeFiles.
+type landed struct {
+	all  []*passenger
+	made []bool
+}
+
+func (e landed) apply(s *server) {
+	s.isLanding = false
+	for i, p := range e.all {
+		if e.made[i] {
+			s.arrive(p)
+		} else {
+			s.strand(p)
+		}
+	}
+}
+
+// arrive ends the transit of a message that has its files.
+func (s *server) arrive(p *passenger) {
+	s.transit.leave(p.id)
+	j := p.job
+	if j == nil {
+		s.channels[p.to].due.push(entry{s.clock(), p.id})
+		return
+	}
+	j.transit = nil
+	if p.effect != nil {
+		p.effect()
+	}
+	s.release(j)
+}
+
+// strand goes on with a message whose files could not be made. If its recipient
+// is done all is well; if the delivery failed, the next scan of todo/ finds the
+// message; if it still runs, that shows later.
+func (s *server) strand(p *passenger) {
+	p.making, p.touched = false, true
+	switch {
+	case p.job != nil && p.effect == nil:
+		p.since = time.Now().Add(s.pauseTime)
+		s.passing = append(s.passing, p)
+	case p.job != nil && p.success:
+		s.depart(p)
+	default:
+		if p.job != nil {
+			s.jobs--
+		}
+		s.transit.leave(p.id)
+	}
+}
+
+// inTransit tells whether a name in todo/ is that of a message in transit.
+func (s *server) inTransit(id queue.ID) bool { return s.transit != nil && s.transit.has(id) }
+
+// left tells whether a todo file could not be opened because the message left
+// since todo/ was read.
+func (s *server) left(err error) bool { return s.transit != nil && sys.IsNotExist(err) }
