@@ -65,21 +65,26 @@ func (s *server) report(c *channel, r pipe.Report) {
 	if r.Letter == pipe.Deferral && j.dying {
 		r.Letter, r.Text = pipe.Failure, r.Text+tooOld
 	}
+	if !s.settled(c, j, r) {
+		return
+	}
 	switch r.Letter {
 	case pipe.Success:
 		s.log.put(sendlog.Delivery(nil, d.number, sendlog.Success, r.Text))
-		at := d.at
-		s.conclude(j, true, func() { s.markDone(j, at) })
+		if j.transit != nil {
+			s.depart(j.transit)
+		} else {
+			s.markDone(j, d.at)
+		}
 	case pipe.Deferral:
 		s.log.put(sendlog.Delivery(nil, d.number, sendlog.Deferral, r.Text))
-		s.conclude(j, false, func() {})
 	case pipe.Failure:
 		s.log.put(sendlog.Delivery(nil, d.number, sendlog.Failure, r.Text))
-		at, text := d.at, paragraph(s.routes.Load().original(d.rcpt), r.Text)
-		s.conclude(j, false, func() { s.fail(j, at, text) })
+		if j.transit == nil {
+			s.fail(j, d.at, paragraph(s.routes.Load().original(d.rcpt), r.Text))
+		}
 	default:
 		s.log.put(sendlog.Mangled(nil, d.number))
-		s.conclude(j, false, func() {})
 	}
 	c.release(int(r.Delnum))
 	s.release(j)

@@ -54,10 +54,11 @@ type passenger struct {
 	since  time.Time // when its present stage began
 	job    *job      // nil while it waits for a delivery
 
-	making  bool   // its files are being made, or will be at once, or never
-	touched bool   // some may be there
-	success bool   // the report was a success
-	effect  func() // of the report, on the files; nil: none came yet
+	making   bool   // its files are being made, or will be at once, or never
+	touched  bool   // some may be there
+	held     func() // the report, which waits for them; nil: none came yet
+	success  bool   // it says that
+	homeless bool   // the files could not be made, and the message is left where it is
 }
 
 // transits are the messages in transit as far as the goroutine that scans todo/
@@ -272,19 +273,17 @@ func (s *server) startFresh(c *channel, now int64) bool {
 	return true
 }
 
-// conclude gives a report its effect on the files of the message. One in transit
-// needs none if the report is a success, and has to get them first if not.
-func (s *server) conclude(j *job, success bool, effect func()) {
+// settled tells whether a report can take effect now. Other than a success, it needs
+// the files of a message, which are made first if it is in transit.
+func (s *server) settled(c *channel, j *job, r pipe.Report) bool {
 	p := j.transit
-	switch {
-	case p == nil:
-		effect()
-	case success && !p.making:
-		s.depart(p)
-	default:
-		p.success, p.effect = success, effect
-		s.land(p)
+	if p == nil || r.Letter == pipe.Success && !p.making || p.homeless {
+		return true
 	}
+	p.held = func() { s.report(c, r) }
+	p.success = r.Letter == pipe.Success
+	s.land(p)
+	return false
 }
 
 // depart has a message removed whose recipient is done. Its job ends here; no
@@ -497,27 +496,29 @@ func (s *server) arrive(p *passenger) {
 		return
 	}
 	j.transit = nil
-	if p.effect != nil {
-		p.effect()
+	if p.held != nil {
+		p.held()
 	}
 	s.release(j)
 }
 
 // strand goes on with a message whose files could not be made. If its recipient
-// is done all is well; if the delivery failed, the next scan of todo/ finds the
-// message; if it still runs, that shows later.
+// is done all is well; if the delivery failed, or was not begun, the next scan of
+// todo/ finds the message; if it still runs, that shows later.
 func (s *server) strand(p *passenger) {
 	p.making, p.touched = false, true
 	switch {
-	case p.job != nil && p.effect == nil:
+	case p.job == nil:
+		s.transit.leave(p.id)
+	case p.held == nil:
 		p.since = time.Now().Add(s.pauseTime)
 		s.passing = append(s.passing, p)
-	case p.job != nil && p.success:
-		s.depart(p)
+	case p.success:
+		p.held()
 	default:
-		if p.job != nil {
-			s.jobs--
-		}
+		p.homeless = true
+		p.held()
+		s.jobs--
 		s.transit.leave(p.id)
 	}
 }
