@@ -56,10 +56,11 @@ type cleaner struct {
 	orphans int64        // when intd/ was looked through last
 }
 
-// serve answers requests until they end. A request that is not complete at the
-// end is not one.
+// serve answers requests until they end; those that came together are answered
+// together. A request that is not complete at the end is not one.
 func (c *cleaner) serve(in reader, out writer) int {
 	var request []byte // without its NUL; at most pipe.CleanMax bytes, which is too long
+	var answers []byte
 	buf := make([]byte, 4096)
 	c.cleanup()
 	for served := 0; ; {
@@ -71,18 +72,32 @@ func (c *cleaner) serve(in reader, out writer) int {
 				}
 				continue
 			}
-			if _, err := out.Write([]byte{byte(c.answer(request))}); err != nil {
-				return exitNoAnswer
-			}
+			answers = append(answers, byte(c.answer(request)))
 			request = request[:0]
 			if served++; served%cleanupEvery == 0 {
+				if !send(out, &answers) {
+					return exitNoAnswer
+				}
 				c.cleanup()
 			}
+		}
+		if !send(out, &answers) {
+			return exitNoAnswer
 		}
 		if err != nil {
 			return exitOK // the end, or qmail-send is lost: the same to us
 		}
 	}
+}
+
+// send writes what is answered, if anything is.
+func send(out writer, answers *[]byte) bool {
+	if len(*answers) == 0 {
+		return true
+	}
+	_, err := out.Write(*answers)
+	*answers = (*answers)[:0]
+	return err == nil
 }
 
 // answer does what a request asks for. Of its two files intd/N goes first, in
