@@ -61,12 +61,12 @@ func (s *server) report(c *channel, r pipe.Report) {
 	}
 	d := &c.slots[r.Delnum]
 	j := d.job
+	if !s.settled(c, j, r) {
+		return
+	}
 	s.endAt(d, r.Letter)
 	if r.Letter == pipe.Deferral && j.dying {
 		r.Letter, r.Text = pipe.Failure, r.Text+tooOld
-	}
-	if !s.settled(c, j, r) {
-		return
 	}
 	switch r.Letter {
 	case pipe.Success:

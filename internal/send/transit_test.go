@@ -452,3 +452,21 @@ func FuzzBoards(f *testing.F) {
 		}
 	})
 }
+
+// A domain's limit counts a message in transit once, whatever becomes of it.
+func TestTransitDomain(t *testing.T) {
+	b := newBed(t)
+	b.Control("concurrencydomains", ":1\n")
+	b.start(5, 5)
+	b.inject("s@a", "x@far.test")
+	b.command(remote)
+	b.report(remote, 0, 'Z', "")
+	b.logged("status: local 0/5 remote 0/5", 2)
+	b.inject("s@a", "y@far.test")
+	b.command(remote)
+	waits := b.inject("s@a", "z@far.test")
+	b.hasFiles(waits, queue.Remote, "s@a", "Tz@far.test\x00")
+	b.idle(remote)
+	b.report(remote, 0, 'K', "")
+	b.command(remote)
+}
