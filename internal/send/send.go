@@ -25,7 +25,9 @@
 //	bounces.go     the bounce message
 //	finish.go      the end of a message
 //	todo.go        preprocessing
-//	transit.go     messages that need none
+//	output.go      the files that it makes
+//	boarding.go    messages that need none
+//	transit.go     the same, on their way
 //	cleanup.go     rubbish in mess/
 //	cleaner.go     the conversation with qmail-clean
 package send
