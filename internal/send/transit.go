@@ -333,6 +333,7 @@ func (s *server) strand(p *passenger) {
 	switch {
 	case p.job == nil:
 		s.transit.leave(p.id)
+	case p.held == nil && s.exiting: // the report decides
 	case p.held == nil:
 		p.since = time.Now().Add(s.pauseTime)
 		s.passing = append(s.passing, p)

@@ -253,6 +253,33 @@ func TestTransitLeave(t *testing.T) {
 	}
 }
 
+// At the end, what cannot get files is not tried again and again.
+func TestTransitLeaveNoFiles(t *testing.T) {
+	for _, letter := range []byte{'K', 'Z', 'D'} {
+		b := newBed(t)
+		var flushes atomic.Int32
+		b.start(1, 1, func(s *server) {
+			s.fsyncDir = func(path string) error {
+				if strings.HasPrefix(path, "info/") {
+					flushes.Add(1)
+					return sys.ErrTimeout
+				}
+				return nil
+			}
+		})
+		id := b.inject("s@a", "x@mx.example.test")
+		b.command(local)
+		b.signals <- sig.TERM
+		b.until("a flush", func() bool { return flushes.Load() > 0 })
+		b.settle()
+		b.report(local, 0, letter, "")
+		b.waitEnd()
+		if n := flushes.Load(); n > 2 || b.has(queue.Todo, id) == (letter == 'K') {
+			t.Errorf("%c: %d flushes; files %q", letter, n, b.Files())
+		}
+	}
+}
+
 // Those on their way get files when qmail-send is to leave, whatever for.
 func TestTransitLost(t *testing.T) {
 	for _, letter := range []byte{'K', 'Z'} {
