@@ -119,7 +119,7 @@ func (s *server) passOn(in *incoming) bool {
 	if s.transit == nil {
 		return false
 	}
-	var b [transitEnvelope]byte
+	b := &s.scanner.envelope
 	n, err := in.todo.ReadAt(b[:], 0)
 	if n == len(b) || err != nil && n == 0 {
 		return false // an error shows again

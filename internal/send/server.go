@@ -81,6 +81,7 @@ type server struct {
 	bounces    []queue.ID // messages whose bounce waits for one
 	background int        // goroutines that scan info/, todo/ and mess/
 
+	scanner     *scanner      // of the goroutine that scans todo/
 	transit     *transits     // shared; nil: no message is delivered out of todo/
 	transitTime time.Duration // that constant but in tests
 	passing     []*passenger  // being delivered, the oldest first, and some that are not any more
@@ -262,7 +263,10 @@ func (s *server) sleep() {
 	if untidy {
 		wait = min(wait, tidyRest)
 	}
-	timer := time.NewTimer(max(s.nextTransit(wait), 0))
+	if next := s.nextTransit(wait); next < wait {
+		wait, untidy = max(next, 0), false
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case g := <-s.signals:

@@ -104,13 +104,23 @@ func (s *server) pause() {
 // batchMax is how many messages are preprocessed together.
 const batchMax = 64
 
+// A scanner is the memory of the goroutine that scans todo/.
+type scanner struct {
+	names    sys.Names
+	batch    [batchMax]queue.ID
+	envelope [transitEnvelope]byte
+}
+
 // scanTodo preprocesses every message in todo/. Names that are not numbers are
 // passed over.
 func (s *server) scanTodo() error {
-	batch := make([]queue.ID, 0, batchMax)
-	err := s.queue.EachName(string(queue.Todo), func(name string) bool {
+	if s.scanner == nil {
+		s.scanner = &scanner{}
+	}
+	batch := s.scanner.batch[:0]
+	err := s.scanner.names.Each(s.queue, string(queue.Todo), func(name []byte) bool {
 		// A directory that changes may give a name twice.
-		if id, ok := queue.ParseID(name); ok && !slices.Contains(batch, id) && !s.inTransit(id) {
+		if id, ok := queue.ParseID(string(name)); ok && !slices.Contains(batch, id) && !s.inTransit(id) {
 			batch = append(batch, id)
 		}
 		if len(batch) == batchMax {

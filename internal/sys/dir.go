@@ -229,6 +229,13 @@ func (d *Dir) EachName(name string, f func(name string) bool) error {
 	return d.EachNameBytes(name, func(n []byte) bool { return f(string(n)) })
 }
 
+// namesSize is how many bytes of a directory are read at once.
+const namesSize = 32 << 10
+
+// A Names reads directories again and again in the same memory. The zero Names is
+// ready for use, by one goroutine at a time.
+type Names struct{ buf []byte }
+
 // Directory entries as getdents64(2) gives them, on every machine.
 const (
 	direntLength = 16 // offset of the entry's length, two bytes
@@ -238,12 +245,21 @@ const (
 // EachNameBytes is EachName without memory for each name: f may keep none of
 // them.
 func (d *Dir) EachNameBytes(name string, f func(name []byte) bool) error {
+	var n Names
+	return n.Each(d, name, f)
+}
+
+// Each is Dir.EachNameBytes.
+func (n *Names) Each(d *Dir, name string, f func(name []byte) bool) error {
+	if n.buf == nil {
+		n.buf = make([]byte, namesSize)
+	}
 	sub, err := d.OpenDir(name)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = sub.Close() }() // read only
-	buf := make([]byte, 32768)
+	buf := n.buf
 	for {
 		n, err := unix.ReadDirent(sub.fd, buf)
 		if err == unix.EINTR {
