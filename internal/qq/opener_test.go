@@ -319,3 +319,23 @@ func TestKeeperPipes(t *testing.T) {
 		t.Errorf("afterwards: %q", res)
 	}
 }
+
+// TestBuffer: the memory of a message is there, wiped, for the next one, and two
+// at a time do not share it.
+func TestBuffer(t *testing.T) {
+	k := &Keeper{}
+	m := &Message{buf: append(make([]byte, 0, bufSize), "secret"...)}
+	first := &m.buf[:1][0]
+	k.takeBack(m)
+	if m.buf != nil || len(k.buf) != 0 || &k.buf[:1][0] != first {
+		t.Errorf("taken back: %d bytes", len(k.buf))
+	}
+	for _, c := range k.buf[:cap(k.buf)] {
+		if c != 0 {
+			t.Fatalf("not wiped")
+		}
+	}
+	if a, b := k.takeBuf(), k.takeBuf(); &a[:1][0] != first || &b[:1][0] == first {
+		t.Errorf("the first does not have it, or both have")
+	}
+}

@@ -212,6 +212,7 @@ func (m *Message) Close() string {
 	m.flush(m.envelope)
 	_ = m.envelope.Close() // a pipe: nothing can be lost here
 	if m.job != nil {
+		m.job.keeper.takeBack(m)
 		return m.job.result(m.failed)
 	}
 	custom := readCustom(m.custom)

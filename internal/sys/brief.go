@@ -1,0 +1,30 @@
+package sys
+
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Brief is how long a process that works on something may well wait for the
+// process beside it: longer than flushes of a disk take, and than an answer over
+// the network usually does.
+const Brief = 200 * time.Millisecond
+
+// AwaitBriefly waits until the descriptor is Readable or Writable, or broken, and
+// tells whether it is; d is Brief at most. The run-time is not told of the wait:
+// no goroutine that shares this one's processor runs meanwhile, and the run-time
+// does not take the processor away and give it back, and its watchdog, which it
+// wakes then and which looks every 20 microseconds at first, goes on looking every
+// 10 milliseconds. That costs more than most of what is waited for. It is for a
+// process in which nothing else is to be done; longer waits go on as others do.
+func (fd FD) AwaitBriefly(events int16, d time.Duration) (ready bool) {
+	p := unix.PollFd{Fd: int32(fd), Events: events}
+	left := unix.NsecToTimespec(int64(min(d, Brief)))
+	// The signal by which the run-time asks for the processor waits too.
+	blocked := uint64(1) << (unix.SIGURG - 1)
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1,
+		uintptr(unsafe.Pointer(&left)), uintptr(unsafe.Pointer(&blocked)), unsafe.Sizeof(blocked), 0)
+	return errno == 0 && n > 0
+}
