@@ -44,6 +44,7 @@ type source interface {
 // what counts is said by Sync.
 type diskStore struct {
 	*sys.Dir
+	alone bool // the process does nothing else, and has a processor for each flush
 
 	mu   sync.Mutex // two flushes run side by side
 	open []sys.FD
@@ -52,7 +53,7 @@ type diskStore struct {
 func (s *diskStore) Create(name string) (file, error) {
 	fd, err := s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
 	s.note(fd, err)
-	return diskFile{fd, s.Dir}, err
+	return diskFile{s.flushed(fd), s.Dir}, err
 }
 
 // CreateUnnamed makes the file where Create makes those that are no message yet,
@@ -60,7 +61,7 @@ func (s *diskStore) Create(name string) (file, error) {
 func (s *diskStore) CreateUnnamed() (file, error) {
 	fd, err := s.Dir.CreateUnnamed(string(queue.Pid), queue.ModeQueueFile)
 	s.note(fd, err)
-	return diskFile{fd, s.Dir}, err
+	return diskFile{s.flushed(fd), s.Dir}, err
 }
 
 func (s *diskStore) OpenDir(name string) (dir, error) {
@@ -69,7 +70,23 @@ func (s *diskStore) OpenDir(name string) (dir, error) {
 		return nil, err
 	}
 	s.note(d.FD(), nil)
-	return d.FD(), nil
+	return s.flushed(d.FD()), nil
+}
+
+// flushed is fd with the way of flushing it that suits the process.
+func (s *diskStore) flushed(fd sys.FD) flushedFD { return flushedFD{fd, s.alone} }
+
+// A flushedFD is an open file or directory.
+type flushedFD struct {
+	sys.FD
+	alone bool // see diskStore
+}
+
+func (f flushedFD) Sync() error {
+	if f.alone {
+		return f.SyncAlone()
+	}
+	return f.FD.Sync()
 }
 
 // note remembers a descriptor for close.
@@ -86,7 +103,7 @@ func (s *diskStore) close() { sys.CloseAll(s.open) }
 
 // A diskFile is an open file.
 type diskFile struct {
-	sys.FD
+	flushedFD
 	dir *sys.Dir // the queue
 }
 

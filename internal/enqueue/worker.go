@@ -53,7 +53,7 @@ func (t *taker) serve(o *worker.Offer) int {
 		if len(args) != 0 || sigexit.Death(queue.DeathSeconds*time.Second) != nil {
 			return worker.Result{Code: queue.ExitBug, Last: true}
 		}
-		s := &diskStore{Dir: t.dir}
+		s := &diskStore{Dir: t.dir, alone: true}
 		code := t.take(s, patient{files[jobMessage]}, patient{files[jobEnvelope]}, false, number)
 		s.close()
 		return worker.Result{Code: code, Text: strconv.Itoa(number), Last: done >= maxJobs || code == queue.ExitLetter}

@@ -28,3 +28,18 @@ func (fd FD) AwaitBriefly(events int16, d time.Duration) (ready bool) {
 		uintptr(unsafe.Pointer(&left)), uintptr(unsafe.Pointer(&blocked)), unsafe.Sizeof(blocked), 0)
 	return errno == 0 && n > 0
 }
+
+// SyncAlone is Sync for such a process: as AwaitBriefly, it does not tell the
+// run-time, however long it takes. Flushes that are to be made side by side need a
+// processor of the run-time each (AtATime).
+func (fd FD) SyncAlone() error {
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_FSYNC, uintptr(fd), 0, 0)
+		if errno == 0 {
+			return nil
+		}
+		if errno != unix.EINTR {
+			return fail("fsync", "", errno)
+		}
+	}
+}
