@@ -39,6 +39,7 @@ func fakeQueue() int {
 		}
 		if k, err := strconv.Atoi(order); err == nil && k > 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.Signal(k))
+			_ = syscall.Pause() // another thread may be the one that takes it
 		} else if err == nil {
 			os.Exit(-k)
 		}

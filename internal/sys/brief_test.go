@@ -78,3 +78,45 @@ func TestUnnamed(t *testing.T) {
 		t.Error("made where there is no directory")
 	}
 }
+
+func TestAlone(t *testing.T) {
+	r, w, err := Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"", "abc"} {
+		if n, err := w.WriteAlone([]byte(s)); n != len(s) || err != nil {
+			t.Errorf("WriteAlone(%q) = %d, %v", s, n, err)
+		}
+	}
+	if err := w.CloseAlone(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := r.ReadAll(10); string(b) != "abc" || err != nil {
+		t.Errorf("read %q, %v", b, err)
+	}
+	_ = r.Close()
+	r, w, err = Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	if _, err := w.WriteAlone([]byte("x")); !IsBrokenPipe(err) {
+		t.Errorf("nobody reads: %v", err)
+	}
+	_ = w.Close()
+	if w.CloseAlone() == nil {
+		t.Error("closed twice")
+	}
+	f, err := open(t, t.TempDir()).Open("a", WriteOnly|Create, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SyncAlone(); err != nil {
+		t.Error(err)
+	}
+	_ = f.Close()
+	if f.SyncAlone() == nil {
+		t.Error("a file that is not open was flushed")
+	}
+}

@@ -112,6 +112,9 @@ func (fd FD) IsPacketSocket() bool {
 // SendPacket sends one packet on the child's end of a PacketPair, waiting for
 // room.
 func (fd FD) SendPacket(packet []byte) error {
+	if n, err := fd.sendNow(packet); err == nil && n == len(packet) {
+		return nil
+	}
 	for {
 		err := unix.Sendmsg(int(fd), packet, nil, nil, unix.MSG_NOSIGNAL)
 		if err != unix.EINTR {

@@ -121,7 +121,7 @@ func (t Timed) Write(p []byte) (int, error) {
 		var n int
 		var err error
 		if isSocket {
-			n, err = unix.SendmsgN(int(t.FD), p[done:], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			n, err = t.FD.sendNow(p[done:])
 			if err == unix.ENOTSOCK {
 				isSocket, mustWait = false, true
 				continue
