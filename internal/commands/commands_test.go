@@ -130,6 +130,28 @@ func TestFlush(t *testing.T) {
 	}
 }
 
+// Renew leaves nothing of the conversation before it.
+func TestRenew(t *testing.T) {
+	out := &writes{}
+	c := NewConn(strings.NewReader("secret read\n"+strings.Repeat("x", inSize)), out)
+	if _, _, err := c.Line(); err != nil || c.Put("secret put") != nil {
+		t.Fatal(err)
+	}
+	next := &writes{}
+	c.Renew(strings.NewReader("a\n"), next)
+	for _, b := range [][]byte{c.buf, c.pend[:cap(c.pend)], c.long[:cap(c.long)]} {
+		if i := bytes.IndexFunc(b, func(r rune) bool { return r != 0 }); i >= 0 {
+			t.Errorf("left: %.20q", b[i:])
+		}
+	}
+	if line, _, err := c.Line(); string(line) != "a" || err != nil {
+		t.Errorf("Line() = %q, %v", line, err)
+	}
+	if err := c.Flush(); err != nil || len(out.list)+len(next.list) != 0 {
+		t.Errorf("%v, written %q %q", err, out.list, next.list)
+	}
+}
+
 // Write adds what fits, and writes what does not at once, in its place.
 func TestWrite(t *testing.T) {
 	out := &writes{}

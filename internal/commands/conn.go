@@ -53,6 +53,15 @@ func (c *Conn) Replace(in io.Reader, out io.Writer) {
 	c.in, c.out, c.r, c.w = in, out, 0, 0
 }
 
+// Renew makes the Conn one for another peer, of whose conversation with this one
+// nothing is left: neither what was read and not used, nor what was put and not
+// written, nor the bytes themselves.
+func (c *Conn) Renew(in io.Reader, out io.Writer) {
+	clear(c.buf)
+	clear(c.pend[:cap(c.pend)])
+	*c = Conn{in: in, out: out, buf: c.buf, pend: c.pend[:0]}
+}
+
 // Put adds to what is to be written.
 func (c *Conn) Put(parts ...string) error {
 	for _, s := range parts {

@@ -69,15 +69,19 @@ type taker struct {
 	dir *sys.Dir // the queue
 	uid uint32   // of the caller
 	who string   // header.By*
+	buf []byte   // what the messages go through, one after the other
 }
 
 // take queues the message and wakes qmail-send.
-func (t *taker) take(s *diskStore, message, envelope sys.FD, noMessage bool, pid int) int {
+func (t *taker) take(s *diskStore, message, envelope source, noMessage bool, pid int) int {
 	j := &job{
 		store: s, message: message, envelope: envelope, noMessage: noMessage,
 		uid: t.uid, pid: pid, who: t.who, start: t.now().Unix(),
 	}
-	code := j.run()
+	if t.buf == nil {
+		t.buf = make([]byte, bufSize)
+	}
+	code := j.run(t.buf)
 	if code == queue.ExitOK {
 		trigger.Pull(t.dir)
 	}

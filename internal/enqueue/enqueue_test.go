@@ -120,7 +120,7 @@ func TestRun(t *testing.T) {
 	for _, tt := range tests {
 		empty(t, h)
 		j := newJob(t, h, tt.message, tt.envelope)
-		got := j.run()
+		got := j.run(make([]byte, bufSize))
 		n := uint64(j.id)
 		want := map[string]string{}
 		if tt.want == 0 {
@@ -150,39 +150,48 @@ func end(envelope string) int {
 	return len(envelope)
 }
 
+// noMess removes the directories of mess/.
+func noMess(t *testing.T, q string) {
+	for i := range testkit.Split {
+		gone(t, q+"/mess/"+strconv.Itoa(i))
+	}
+}
+
 // Directories that are not as they should be. What is left behind is for the
 // 36-hour rule.
 func TestTroubledQueue(t *testing.T) {
 	tests := []struct {
 		name    string
 		trouble func(t *testing.T, q string)
+		old     bool // there are no unnamed files
 		want    int
 		left    []string // patterns
 	}{
-		{"no pid/", func(t *testing.T, q string) { gone(t, q+"/pid") }, queue.ExitPidFile, nil},
-		{"no mess/S", func(t *testing.T, q string) {
-			for i := range testkit.Split {
-				gone(t, q+"/mess/"+strconv.Itoa(i))
-			}
-		}, queue.ExitMessFile, []string{`pid/4711\.1795000000\.1`}},
-		{"no intd/", func(t *testing.T, q string) { gone(t, q+"/intd") }, queue.ExitIntdFile, nil},
-		{"no todo/", func(t *testing.T, q string) { gone(t, q+"/todo") }, queue.ExitTodoFile, nil},
+		{"no pid/", func(t *testing.T, q string) { gone(t, q+"/pid") }, false, queue.ExitPidFile, nil},
+		{"no pid/, old", func(t *testing.T, q string) { gone(t, q+"/pid") }, true, queue.ExitPidFile, nil},
+		{"no mess/S", noMess, false, queue.ExitMessFile, []string{`pid/4711\.1795000000\.1`}},
+		{"no mess/S, old", noMess, true, queue.ExitMessFile, []string{`pid/4711\.1795000000\.1`}},
+		{"no intd/", func(t *testing.T, q string) { gone(t, q+"/intd") }, false, queue.ExitIntdFile, nil},
+		{"no todo/", func(t *testing.T, q string) { gone(t, q+"/todo") }, false, queue.ExitTodoFile, nil},
 		{"pid names taken", func(t *testing.T, q string) {
 			for seq := 1; seq <= queue.PidTries; seq++ {
 				testkit.NotDir(t, fmt.Sprintf("%s/pid/4711.1795000000.%d", q, seq))
 			}
-		}, queue.ExitPidFile, []string{"pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*"}},
+		}, true, queue.ExitPidFile, []string{"pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*", "pid/.*"}},
 		{"eight pid names taken", func(t *testing.T, q string) {
 			for seq := 1; seq < queue.PidTries; seq++ {
 				testkit.Occupied(t, fmt.Sprintf("%s/pid/4711.1795000000.%d", q, seq))
 			}
-		}, 0, []string{"intd/.*", "mess/.*", "pid/.*", "todo/.*"}},
+		}, true, 0, []string{"intd/.*", "mess/.*", "pid/.*", "todo/.*"}},
 	}
 	for _, tt := range tests {
 		h := testkit.NewHome(t)
 		tt.trouble(t, h.Queue())
 		j := newJob(t, h, "x\n", "Fs\x00Tr\x00\x00")
-		if got := j.run(); got != tt.want {
+		if tt.old {
+			j.store = old{j.store}
+		}
+		if got := j.run(make([]byte, bufSize)); got != tt.want {
 			t.Errorf("%s: exit %d, want %d", tt.name, got, tt.want)
 		}
 		files := h.Files()
@@ -223,27 +232,32 @@ func TestTakenNames(t *testing.T) {
 		kind queue.Kind
 		want int
 	}{{queue.Mess, queue.ExitMessFile}, {queue.Intd, queue.ExitIntdFile}, {queue.Todo, queue.ExitTodoFile}} {
-		h := testkit.NewHome(t)
-		j := newJob(t, h, "x\n", "Fs\x00Tr\x00\x00")
-		f := &faults{store: j.store}
-		// The number is that of the pid file, which is made first.
-		f.created = func(name string) {
-			if !strings.HasPrefix(name, "pid/") {
-				return
+		for _, oldStore := range []bool{false, true} {
+			h := testkit.NewHome(t)
+			j := newJob(t, h, "x\n", "Fs\x00Tr\x00\x00")
+			f := &faults{store: j.store}
+			// The number is that of the file that is made first.
+			f.made = func(ino uint64) { h.Write("queue/"+tt.kind.Path(queue.ID(ino)), "not ours") }
+			f.created = func(name string) {
+				if !strings.HasPrefix(name, "pid/") {
+					return
+				}
+				fi, err := os.Stat(filepath.Join(h.Queue(), name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.made(fi.Sys().(*syscall.Stat_t).Ino)
 			}
-			fi, err := os.Stat(filepath.Join(h.Queue(), name))
-			if err != nil {
-				t.Fatal(err)
+			j.store = f
+			if oldStore {
+				j.store = old{f}
 			}
-			id := queue.ID(fi.Sys().(*syscall.Stat_t).Ino)
-			h.Write("queue/"+tt.kind.Path(id), "not ours")
-		}
-		j.store = f
-		if got := j.run(); got != tt.want {
-			t.Errorf("%s taken: exit %d, want %d", tt.kind, got, tt.want)
-		}
-		if c, ok := h.Read("queue/" + tt.kind.Path(j.id)); !ok || c != "not ours" {
-			t.Errorf("%s taken: it is now %q, %v", tt.kind, c, ok)
+			if got := j.run(make([]byte, bufSize)); got != tt.want {
+				t.Errorf("%s taken, old %v: exit %d, want %d", tt.kind, oldStore, got, tt.want)
+			}
+			if c, ok := h.Read("queue/" + tt.kind.Path(j.id)); !ok || c != "not ours" {
+				t.Errorf("%s taken, old %v: it is now %q, %v", tt.kind, oldStore, c, ok)
+			}
 		}
 	}
 }
@@ -260,7 +274,7 @@ func TestReadError(t *testing.T) {
 		h := testkit.NewHome(t)
 		j := newJob(t, h, "x\n", "Fs\x00Tr\x00\x00")
 		tt.spoil(j)
-		if got := j.run(); got != queue.ExitRead || len(h.Files()) != 0 {
+		if got := j.run(make([]byte, bufSize)); got != queue.ExitRead || len(h.Files()) != 0 {
 			t.Errorf("%s: exit %d with files %q, want %d and none", tt.name, got, h.Files(), queue.ExitRead)
 		}
 	}
@@ -289,7 +303,7 @@ func TestLateEnvelope(t *testing.T) {
 		j.envelope = late{source0(tt.envelope)}
 		f := &faults{store: j.store, sticky: tt.fail}
 		j.store = f
-		if got := j.run(); got != tt.want || got != 0 && len(h.Files()) != 0 {
+		if got := j.run(make([]byte, bufSize)); got != tt.want || got != 0 && len(h.Files()) != 0 {
 			t.Errorf("%q, failing %q: exit %d with files %q, want %d", tt.envelope, tt.fail, got, h.Files(), tt.want)
 		}
 	}

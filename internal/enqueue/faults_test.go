@@ -21,7 +21,9 @@ type faults struct {
 	at      int               // the call that fails, counted from 1; 0: none
 	dead    bool              // from that call on, nothing has an effect any more
 	sticky  string            // what begins so fails always; "": none
-	created func(name string) // called after a file was made
+	wrap    func(store) store // puts another store below
+	created func(name string) // called after a file was made with a name
+	made    func(ino uint64)  // called after one was made without
 
 	mu    sync.Mutex
 	calls []string
@@ -49,6 +51,21 @@ func (f *faults) Create(name string) (file, error) {
 		f.created(name)
 	}
 	return &faultFile{c, f, name}, err
+}
+
+func (f *faults) CreateUnnamed() (file, error) {
+	if err := f.hit("create", "unnamed"); err != nil {
+		return nil, err
+	}
+	c, err := f.store.CreateUnnamed()
+	if err != nil {
+		return nil, err
+	}
+	if f.made != nil {
+		ino, _ := c.Ino()
+		f.made(ino)
+	}
+	return &faultFile{c, f, "unnamed"}, nil
 }
 
 func (f *faults) OpenDir(name string) (dir, error) {
@@ -79,8 +96,17 @@ type faultFile struct {
 	name string
 }
 
-// kind is the name under which a file is known once it is no longer in pid/.
-func (f *faultFile) kind() string { return strings.Replace(f.name, "pid/", "mess/", 1) }
+// kind is the name under which a file is known once it has its number.
+func (f *faultFile) kind() string {
+	return strings.Replace(strings.Replace(f.name, "pid/", "mess/", 1), "unnamed", "mess/", 1)
+}
+
+func (f *faultFile) LinkTo(name string) error {
+	if err := f.f.hit("name", name); err != nil {
+		return err
+	}
+	return f.file.LinkTo(name)
+}
 
 // Write writes a part before it fails.
 func (f *faultFile) Write(p []byte) (int, error) {
@@ -168,21 +194,46 @@ func attempt(t *testing.T, h *testkit.Home, f *faults) (code int) {
 	empty(t, h)
 	j := newJob(t, h, faultMessage, faultEnvelope)
 	f.store = j.store
+	if f.wrap != nil {
+		f.store = f.wrap(f.store)
+	}
 	j.store = f
-	return j.run()
+	return j.run(make([]byte, bufSize))
+}
+
+// old is the store of a kernel or a file system without unnamed files.
+type old struct{ store }
+
+func (old) CreateUnnamed() (file, error) { return nil, &sys.Error{Op: "open"} }
+
+// nameless is that of a system on which an unnamed file can be made, and not be
+// given a name: without /proc, before Linux 6.10.
+type nameless struct{ store }
+
+func (s nameless) CreateUnnamed() (file, error) {
+	f, err := s.store.CreateUnnamed()
+	return namelessFile{f}, err
+}
+
+type namelessFile struct{ file }
+
+func (namelessFile) LinkTo(string) error { return &sys.Error{Op: "link"} }
+
+// A failure is what happens when a call fails.
+type failure struct {
+	sticky string // what fails
+	want   int
+	left   string
 }
 
 // TestFailures makes each system call fail in its turn.
 func TestFailures(t *testing.T) {
-	tests := []struct {
-		sticky string // what fails
-		want   int
-		left   string
-	}{
-		{"create pid/", queue.ExitPidFile, ""},
-		{"stat pid/", queue.ExitPidFile, "pid"},
-		{"link mess/", queue.ExitMessFile, "pid"},
-		{"unlink pid/", queue.ExitPidFile, "pid mess"},
+	tests := []failure{
+		// Whatever is wrong with files without names, pid/ is there.
+		{"create unnamed", queue.ExitOK, "mess intd todo"},
+		{"stat unnamed", queue.ExitPidFile, "pid"}, // and again when it has a name there
+		{"name mess/", queue.ExitOK, "mess intd todo"},
+		{"name", queue.ExitOK, "mess intd todo"},
 		{"write mess/", queue.ExitWrite, ""},
 		{"create intd/", queue.ExitIntdFile, ""},
 		{"write intd/", queue.ExitWrite, ""},
@@ -194,19 +245,34 @@ func TestFailures(t *testing.T) {
 		{"link todo/", queue.ExitTodoFile, ""},
 		// qmail-send may have taken it: only the name in todo/ may go.
 		{"syncdir todo", queue.ExitWrite, "mess intd"},
-		{"unlink", queue.ExitPidFile, "pid mess"},
 	}
+	byPid := append(slices.Clone(tests[4:]), []failure{
+		{"create pid/", queue.ExitPidFile, ""},
+		{"stat pid/", queue.ExitPidFile, "pid"},
+		{"link mess/", queue.ExitMessFile, "pid"},
+		{"unlink pid/", queue.ExitPidFile, "pid mess"},
+		{"unlink", queue.ExitPidFile, "pid mess"},
+	}...)
+	testFailures(t, tests, func(s store) store { return s })
+	testFailures(t, byPid, func(s store) store { return old{s} })
+	testFailures(t, byPid, func(s store) store { return nameless{s} })
+}
+
+// testFailures makes what the rows say fail in a store that is made by wrap, and
+// wants a row for each call that there is.
+func testFailures(t *testing.T, tests []failure, wrap func(store) store) {
+	t.Helper()
 	h := testkit.NewHome(t)
-	seen := map[string]bool{}
+	seen := map[string]bool{"create unnamed": true, "stat unnamed": true, "name mess": true, "name pid": true}
 	for _, tt := range tests {
-		f := &faults{sticky: tt.sticky}
+		f := &faults{sticky: tt.sticky, wrap: wrap}
 		got := attempt(t, h, f)
 		if left := state(t, tt.sticky, h); got != tt.want || left != tt.left {
 			t.Errorf("%s fails: exit %d with %q left, want %d with %q", tt.sticky, got, left, tt.want, tt.left)
 		}
 		seen[generic(tt.sticky)] = true
 	}
-	f := &faults{}
+	f := &faults{wrap: wrap}
 	if got := attempt(t, h, f); got != 0 {
 		t.Fatalf("without failures: exit %d", got)
 	}
@@ -235,7 +301,7 @@ func TestCleanup(t *testing.T) {
 		j := newJob(t, h, faultMessage, "Fs\x00Xr\x00\x00")
 		f.store = j.store
 		j.store = f
-		if got := j.run(); got != queue.ExitLetter || state(t, tt.sticky, h) != tt.left {
+		if got := j.run(make([]byte, bufSize)); got != queue.ExitLetter || state(t, tt.sticky, h) != tt.left {
 			t.Errorf("%q fails: exit %d with files %q, want %d with %q", tt.sticky, got, h.Files(), queue.ExitLetter, tt.left)
 		}
 	}
@@ -245,16 +311,22 @@ func TestCleanup(t *testing.T) {
 // fail once: whatever happens, exit 0 means queued whole, any other code means
 // not queued, and the state is one of those the queue knows.
 func TestDeath(t *testing.T) {
+	stores := []func(store) store{
+		func(s store) store { return s },
+		func(s store) store { return old{s} },
+		func(s store) store { return nameless{s} },
+	}
 	legal := map[string]bool{"": true, "pid": true, "pid mess": true, "mess": true, "mess intd": true, "mess intd todo": true}
 	h := testkit.NewHome(t)
-	for _, dead := range []bool{true, false} {
+	for i := range 6 {
+		dead := i%2 == 0
 		for at := 1; ; at++ {
-			f := &faults{at: at, dead: dead}
+			f := &faults{at: at, dead: dead, wrap: stores[i/2]}
 			code := attempt(t, h, f)
 			if len(f.calls) < at {
 				break
 			}
-			what := fmt.Sprintf("call %d (%s), dead %v", at, f.calls[at-1], dead)
+			what := fmt.Sprintf("store %d, call %d (%s), dead %v", i/2, at, f.calls[at-1], dead)
 			left := state(t, what, h)
 			if !legal[left] {
 				t.Errorf("%s: left %q", what, left)
@@ -281,15 +353,34 @@ type diskNode struct {
 	d    *disk
 	ino  uint64
 	safe bool // all that was written is on disk
+
+	// A name was given to it: what is flushed before that is, for a check of the
+	// disk, a file that was removed.
+	named bool
 }
 
 func (d *disk) Create(name string) (file, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.next++
-	n := &diskNode{d: d, ino: d.next}
+	n := &diskNode{d: d, ino: d.next, named: true}
 	d.files[name] = n
 	return n, nil
+}
+
+func (d *disk) CreateUnnamed() (file, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next++
+	return &diskNode{d: d, ino: d.next}, nil
+}
+
+func (n *diskNode) LinkTo(name string) error {
+	n.d.mu.Lock()
+	defer n.d.mu.Unlock()
+	n.named = true
+	n.d.files[name] = n
+	return nil
 }
 
 func (d *disk) OpenDir(name string) (dir, error) { return diskDir{d, name}, nil }
@@ -328,7 +419,7 @@ func (n *diskNode) Write(p []byte) (int, error) {
 func (n *diskNode) Sync() error {
 	n.d.mu.Lock()
 	defer n.d.mu.Unlock()
-	n.safe = true
+	n.safe = n.named
 	return nil
 }
 
@@ -359,7 +450,7 @@ func TestPowerFailure(t *testing.T) {
 	for _, envelope := range []source{source0(faultEnvelope), late{source0(faultEnvelope)}} {
 		d := &disk{t: t, files: map[string]*diskNode{}, safe: map[string]bool{}, next: 456}
 		j := &job{store: d, message: source0(faultMessage), envelope: envelope, who: "by uid 0"}
-		if code := j.run(); code != 0 {
+		if code := j.run(make([]byte, bufSize)); code != 0 {
 			t.Fatalf("exit %d", code)
 		}
 		for _, name := range []string{queue.Mess.Path(j.id), queue.Todo.Path(j.id)} {
@@ -397,7 +488,7 @@ func TestMemory(t *testing.T) {
 		return testing.AllocsPerRun(2, func() {
 			d := &disk{t: t, files: map[string]*diskNode{}, safe: map[string]bool{}}
 			j := &job{store: d, message: &zeros{left: size}, envelope: source0(faultEnvelope)}
-			if code := j.run(); code != 0 {
+			if code := j.run(make([]byte, bufSize)); code != 0 {
 				t.Fatalf("exit %d", code)
 			}
 		})
@@ -454,7 +545,7 @@ func TestRobbed(t *testing.T) {
 		j := newJob(t, h, faultMessage, "Fs\x00Tr\x00\x00")
 		j.store = robbed{j.store, tt.take, func() queue.ID { return j.id }}
 		var left []string
-		code := j.run()
+		code := j.run(make([]byte, bufSize))
 		for _, name := range h.Files() {
 			dir, _, _ := strings.Cut(name, "/")
 			left = append(left, dir)

@@ -26,11 +26,22 @@ const (
 //
 // What exists on disk after each step, which is what a crash after it leaves:
 //
+//	S1  create a file          nothing            it has no name
+//	S2  link to mess/S/N       mess               removed after 36 hours
+//	S3  create intd/N          mess, intd         removed after 36 hours
+//	S4  link to todo/N         mess, intd, todo   the message is queued
+//
+// Where the kernel or the file system has no files without names, or cannot give
+// them one later, S1 and S2 are those of C qmail:
+//
 //	S1  create pid/P           pid/P              removed after 36 hours
 //	S2  link to mess/S/N       pid/P, mess        both removed after 36 hours
 //	    unlink pid/P           mess               removed after 36 hours
-//	S3  create intd/N          mess, intd         removed after 36 hours
-//	S4  link to todo/N         mess, intd, todo   the message is queued
+//
+// Without a name in pid/ the directory is not locked while the file is made, and
+// has two changes less. Nothing else depends on it: the file has its name in mess/
+// before the first byte is written and before the first flush, so no flush is of
+// a file that a check of the disk would take for one that was removed.
 //
 // A loss of power may undo any of these steps that was not flushed, in any
 // order. Therefore, with F for a flush:
@@ -68,11 +79,11 @@ type job struct {
 // run queues the message and returns an exit code. Files that are left over
 // when it fails are removed, except after ExitMessFile and ExitPidFile, which
 // leave what they have to the 36-hour rule.
-func (j *job) run() int {
+// buf has bufSize bytes; nothing of what is in it before is used.
+func (j *job) run(buf []byte) int {
 	if code := j.createMess(); code != queue.ExitOK {
 		return code
 	}
-	buf := make([]byte, bufSize)
 	for _, step := range [...]func([]byte) int{j.copyMessage, j.copyEnvelope, j.commit} {
 		if code := step(buf); code != queue.ExitOK {
 			return j.giveUp(code)
@@ -81,14 +92,37 @@ func (j *job) run() int {
 	return queue.ExitOK
 }
 
-// createMess makes the file that gives the message its number: under a name
-// that is ours alone first, as the number is known only then.
+// createMess makes the file that gives the message its number, which is known
+// only then. It has no name before that in mess/, or, where that cannot be, one
+// in pid/ that is ours alone.
 func (j *job) createMess() int {
+	f, err := j.store.CreateUnnamed()
+	if err != nil {
+		return j.createPid(nil)
+	}
+	if ino, err := f.Ino(); err == nil {
+		j.id = queue.ID(ino)
+		if f.LinkTo(queue.Mess.Path(j.id)) == nil {
+			j.mess = f
+			return queue.ExitOK
+		}
+	}
+	return j.createPid(f)
+}
+
+// createPid is createMess by way of pid/. unnamed, if there is one, could not be
+// given its name in mess/; if it can be given one in pid/ it is used, so that
+// what fails now, and what that leaves, are the same in both cases.
+func (j *job) createPid(unnamed file) int {
 	var f file
 	var name string
 	err := error(sys.ErrTimeout) // for a queue.PidTries of 0
 	for seq := 1; seq <= queue.PidTries; seq++ {
 		name = string(queue.Pid) + "/" + queue.PidName(j.pid, j.start, seq)
+		if unnamed != nil && unnamed.LinkTo(name) == nil {
+			f, err = unnamed, nil
+			break
+		}
 		if f, err = j.store.Create(name); err == nil {
 			break
 		}

@@ -13,6 +13,7 @@ import (
 // those of queue.Kind.Path. Tests put failures and sudden deaths into it.
 type store interface {
 	Create(name string) (file, error) // a new file for writing; fails if there is one
+	CreateUnnamed() (file, error)     // a new file for writing, without a name; not all systems can
 	OpenDir(name string) (dir, error) // a directory, to be flushed
 	Link(old, new string) error
 	Unlink(name string) error
@@ -24,6 +25,7 @@ type file interface {
 	StartWriteback()
 	Sync() error
 	Truncate(size int64) error
+	LinkTo(name string) error // gives a file of CreateUnnamed a name
 	Ino() (uint64, error)
 	Gone() bool // no name leads to it any more
 }
@@ -42,6 +44,7 @@ type source interface {
 // what counts is said by Sync.
 type diskStore struct {
 	*sys.Dir
+	alone bool // the process does nothing else, and has a processor for each flush
 
 	mu   sync.Mutex // two flushes run side by side
 	open []sys.FD
@@ -50,7 +53,15 @@ type diskStore struct {
 func (s *diskStore) Create(name string) (file, error) {
 	fd, err := s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
 	s.note(fd, err)
-	return diskFile{fd}, err
+	return diskFile{s.flushed(fd), s.Dir}, err
+}
+
+// CreateUnnamed makes the file where Create makes those that are no message yet,
+// and needs the same rights there.
+func (s *diskStore) CreateUnnamed() (file, error) {
+	fd, err := s.Dir.CreateUnnamed(string(queue.Pid), queue.ModeQueueFile)
+	s.note(fd, err)
+	return diskFile{s.flushed(fd), s.Dir}, err
 }
 
 func (s *diskStore) OpenDir(name string) (dir, error) {
@@ -59,7 +70,23 @@ func (s *diskStore) OpenDir(name string) (dir, error) {
 		return nil, err
 	}
 	s.note(d.FD(), nil)
-	return d.FD(), nil
+	return s.flushed(d.FD()), nil
+}
+
+// flushed is fd with the way of flushing it that suits the process.
+func (s *diskStore) flushed(fd sys.FD) flushedFD { return flushedFD{fd, s.alone} }
+
+// A flushedFD is an open file or directory.
+type flushedFD struct {
+	sys.FD
+	alone bool // see diskStore
+}
+
+func (f flushedFD) Sync() error {
+	if f.alone {
+		return f.SyncAlone()
+	}
+	return f.FD.Sync()
 }
 
 // note remembers a descriptor for close.
@@ -75,7 +102,12 @@ func (s *diskStore) note(fd sys.FD, err error) {
 func (s *diskStore) close() { sys.CloseAll(s.open) }
 
 // A diskFile is an open file.
-type diskFile struct{ sys.FD }
+type diskFile struct {
+	flushedFD
+	dir *sys.Dir // the queue
+}
+
+func (f diskFile) LinkTo(name string) error { return f.dir.LinkOpen(f.FD, name) }
 
 func (f diskFile) Ino() (uint64, error) {
 	st, err := f.Stat()

@@ -26,13 +26,26 @@ const numberStep = 1 << 22
 // maxJobs is how many messages one process takes.
 const maxJobs = 500
 
+// A patient source is one of a process that stays: it works for others most of
+// the time, who feed it soon.
+type patient struct{ sys.FD }
+
+func (p patient) Read(b []byte) (int, error) {
+	p.AwaitBriefly(sys.Readable, sys.Brief)
+	return p.FD.Read(b)
+}
+
+func (p patient) ReadyWithin(d time.Duration) bool {
+	return p.AwaitBriefly(sys.Readable, d) || d > sys.Brief && p.FD.ReadyWithin(d-sys.Brief)
+}
+
 // serve takes messages until the caller has no more. Each has the time that a
 // process of its own would have; one that fails leaves nothing behind, and does
 // not end the process. A panic does, and a packet that is not what it should be:
 // any user may be at the other end. An envelope that is none has the answer that
 // it would have otherwise, and is the last.
 func (t *taker) serve(o *worker.Offer) int {
-	sys.OneAtATime()
+	sys.AtATime(1 + messFlushes) // those and the flush of the envelope
 	pid, done := sys.Getpid(), 0
 	err := o.Serve(jobFiles, func(args []string, files []sys.FD) worker.Result {
 		number := pid + done*numberStep
@@ -40,8 +53,8 @@ func (t *taker) serve(o *worker.Offer) int {
 		if len(args) != 0 || sigexit.Death(queue.DeathSeconds*time.Second) != nil {
 			return worker.Result{Code: queue.ExitBug, Last: true}
 		}
-		s := &diskStore{Dir: t.dir}
-		code := t.take(s, files[jobMessage], files[jobEnvelope], false, number)
+		s := &diskStore{Dir: t.dir, alone: true}
+		code := t.take(s, patient{files[jobMessage]}, patient{files[jobEnvelope]}, false, number)
 		s.close()
 		return worker.Result{Code: code, Text: strconv.Itoa(number), Last: done >= maxJobs || code == queue.ExitLetter}
 	})

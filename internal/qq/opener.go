@@ -28,6 +28,7 @@ type Keeper struct {
 	opened int
 	worker *workers.Worker
 	file   *workers.Program // bin/qmail-queue
+	buf    []byte           // for the next message: empty, and wiped; nil while one has it
 }
 
 // Opener is Opener of the package for the next caller.
@@ -77,7 +78,7 @@ func (o *opener) byWorker() *Message {
 	if o.worker == nil && !o.start(v) {
 		return nil
 	}
-	m, err := give(o.worker)
+	m, err := o.give()
 	if err != nil {
 		o.worker.Kill()
 		o.worker = nil
@@ -101,13 +102,14 @@ func (o *opener) start(v workers.Version) bool {
 
 // A job is a message in the hands of a worker.
 type job struct {
+	keeper  *Keeper
 	worker  *workers.Worker
 	pending workers.Pending
 	number  int
 }
 
 // give makes pipes for a message and hands their far ends to the worker.
-func give(w *workers.Worker) (*Message, error) {
+func (k *Keeper) give() (*Message, error) {
 	message, toMessage, err := sys.Pipe()
 	if err != nil {
 		return nil, err
@@ -117,21 +119,37 @@ func give(w *workers.Worker) (*Message, error) {
 		closeAll([]sys.FD{message, toMessage})
 		return nil, err
 	}
-	p, err := w.Send(nil, []sys.FD{message, envelope})
+	p, err := k.worker.Send(nil, []sys.FD{message, envelope})
 	closeAll([]sys.FD{message, envelope})
 	if err != nil {
 		closeAll([]sys.FD{toMessage, toEnvelope})
 		return nil, err
 	}
 	return &Message{
-		job: &job{worker: w, pending: p}, started: true,
-		message: toMessage, envelope: toEnvelope, custom: -1, buf: make([]byte, 0, bufSize),
+		job: &job{keeper: k, worker: k.worker, pending: p}, started: true,
+		message: toMessage, envelope: toEnvelope, custom: -1, buf: k.takeBuf(),
 	}, nil
+}
+
+// takeBuf gives a message its memory.
+func (k *Keeper) takeBuf() []byte {
+	buf := k.buf
+	if k.buf = nil; buf == nil {
+		buf = make([]byte, 0, bufSize)
+	}
+	return buf
+}
+
+// takeBack keeps the memory of a message that is done, and wipes it.
+func (k *Keeper) takeBack(m *Message) {
+	clear(m.buf[:cap(m.buf)])
+	k.buf, m.buf = m.buf[:0], nil
 }
 
 // result waits for the worker's answer. A worker that ended without one counts
 // as a queue program that ended in that way, but never as success.
 func (j *job) result(failed bool) string {
+	j.worker.AwaitBriefly()
 	a, err := j.pending.Wait()
 	if err != nil {
 		if st := j.worker.Ended(); st.Crashed() || st.Code() != queue.ExitOK {

@@ -39,6 +39,7 @@ func fakeQueue() int {
 		}
 		if k, err := strconv.Atoi(order); err == nil && k > 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.Signal(k))
+			_ = syscall.Pause() // another thread may be the one that takes it
 		} else if err == nil {
 			os.Exit(-k)
 		}
@@ -317,5 +318,25 @@ func TestKeeperPipes(t *testing.T) {
 	}
 	if res, _ := c.send("x\n"); res != "" {
 		t.Errorf("afterwards: %q", res)
+	}
+}
+
+// TestBuffer: the memory of a message is there, wiped, for the next one, and two
+// at a time do not share it.
+func TestBuffer(t *testing.T) {
+	k := &Keeper{}
+	m := &Message{buf: append(make([]byte, 0, bufSize), "secret"...)}
+	first := &m.buf[:1][0]
+	k.takeBack(m)
+	if m.buf != nil || len(k.buf) != 0 || &k.buf[:1][0] != first {
+		t.Errorf("taken back: %d bytes", len(k.buf))
+	}
+	for _, c := range k.buf[:cap(k.buf)] {
+		if c != 0 {
+			t.Fatalf("not wiped")
+		}
+	}
+	if a, b := k.takeBuf(), k.takeBuf(); &a[:1][0] != first || &b[:1][0] == first {
+		t.Errorf("the first does not have it, or both have")
 	}
 }

@@ -170,17 +170,30 @@ func (m *Message) WriteByte(c byte) error {
 // flush writes what is buffered.
 func (m *Message) flush(to sys.FD) {
 	if !m.failed && m.started && len(m.buf) > 0 {
-		if _, err := to.Write(m.buf); err != nil {
+		write := to.Write
+		if m.job != nil {
+			write = to.WriteAlone
+		}
+		if _, err := write(m.buf); err != nil {
 			m.failed = true
 		}
 	}
 	m.buf = m.buf[:0]
 }
 
+// end closes a pipe. A job is one of a process that does nothing else meanwhile.
+func (m *Message) end(pipe sys.FD) {
+	if m.job != nil {
+		_ = pipe.CloseAlone() // nothing can be lost here
+		return
+	}
+	_ = pipe.Close() // nor here
+}
+
 // From ends the message and begins the envelope.
 func (m *Message) From(sender string) {
 	m.flush(m.message)
-	_ = m.message.Close() // a pipe: nothing can be lost here
+	m.end(m.message)
 	m.message = -1
 	m.record(queue.LetterSender, sender)
 }
@@ -210,8 +223,9 @@ func (m *Message) Close() string {
 		m.buf = queue.AppendEnd(m.buf)
 	}
 	m.flush(m.envelope)
-	_ = m.envelope.Close() // a pipe: nothing can be lost here
+	m.end(m.envelope)
 	if m.job != nil {
+		m.job.keeper.takeBack(m)
 		return m.job.result(m.failed)
 	}
 	custom := readCustom(m.custom)

@@ -73,16 +73,16 @@ func (s *session) body(m qq.Sink) (looping, tooLarge bool, err error) {
 	var dec smtp.BodyDecoder
 	var hops hopCounter
 	var size uint64
-	var buf []byte
 	for {
 		in, err := s.conn.Next()
 		if err != nil {
 			return false, false, err
 		}
-		out, n, done, err := dec.Append(buf[:0], in)
+		out, n, done, err := dec.Append((*s.buf)[:0], in)
 		if err != nil {
 			return false, false, &fatal{smtp.AnswerBareLF}
 		}
+		*s.buf = out
 		hops.wire(in[:n])
 		s.conn.Discard(n)
 		if size += uint64(len(out)); s.conf.maxBytes > 0 && size > s.conf.maxBytes {
@@ -93,7 +93,6 @@ func (s *session) body(m qq.Sink) (looping, tooLarge bool, err error) {
 		if done {
 			return hops.Looping(), tooLarge, nil
 		}
-		buf = out
 	}
 }
 

@@ -36,7 +36,7 @@ func newSession(t testing.TB, h *testkit.Home, env []string, in io.Reader, out i
 		t.Fatal(err)
 	}
 	return &session{
-		conn: commands.NewConn(in, out), conf: conf, local: localAddrs{},
+		conn: commands.NewConn(in, out), conf: conf, local: localAddrs{}, buf: new([]byte),
 		now: func() int64 { return now }, queue: q.Open,
 	}
 }

@@ -17,6 +17,7 @@ type session struct {
 	now   func() int64                           // Unix time
 	queue func() (qq.Sink, error)                // starts the queue program
 	mail  transaction
+	buf   *[]byte // memory for the message on its way
 }
 
 // A transaction is what the client said since MAIL.

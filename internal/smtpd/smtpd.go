@@ -38,18 +38,40 @@ func Run(p *prog.Process) int {
 	if o := worker.Offered(p.Args[0], pipe.MarkSMTPD); o != nil {
 		return serve(p, o)
 	}
-	return run(p, sock.LocalAddresses, &qq.Keeper{})
+	return run(p, sock.LocalAddresses, &kept{})
+}
+
+// A kept is what stays in the process when a client has gone: memory, wiped, and
+// the qmail-queue that takes several messages. The zero kept is ready for use.
+type kept struct {
+	keeper qq.Keeper
+	conn   *commands.Conn
+	body   []byte // for session.body
+}
+
+// renew gives a connection for a new client, who finds nothing of the last one.
+func (k *kept) renew(in, out sys.Timed) *commands.Conn {
+	clear(k.body[:cap(k.body)])
+	if k.conn == nil {
+		k.conn = commands.NewConn(in, out)
+	} else {
+		k.conn.Renew(in, out)
+	}
+	return k.conn
 }
 
 // run serves one client. localAddresses finds our own addresses.
-func run(p *prog.Process, localAddresses func() (sock.Addresses, error), keeper *qq.Keeper) int {
+func run(p *prog.Process, localAddresses func() (sock.Addresses, error), k *kept) int {
 	conf, err := readConfig(p.Home, p.Env)
+	if conf.hosts != nil {
+		defer conf.hosts.Close()
+	}
 	limit := conf.timeout
 	if err != nil {
 		limit = defaultTimeout * time.Second
 	}
-	conn := commands.NewConn(
-		sys.Timed{FD: p.FD(0), Limit: limit},
+	conn := k.renew(
+		sys.Timed{FD: p.FD(0), Limit: limit, Alone: true},
 		sys.Timed{FD: p.FD(1), Limit: limit, NotSocket: !p.FD(1).IsSocket()},
 	)
 	if err != nil {
@@ -61,7 +83,7 @@ func run(p *prog.Process, localAddresses func() (sock.Addresses, error), keeper 
 	}
 	s := &session{
 		conn: conn, conf: conf, local: local, now: func() int64 { return p.Now().Unix() },
-		queue: keeper.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
+		buf: &k.body, queue: k.keeper.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
 	}
 	return end(conn, s.serve())
 }

@@ -269,7 +269,7 @@ func runWith(t *testing.T, h *testkit.Home, in string, localAddresses func() (so
 		Args: []string{"qmail-smtpd"}, Env: prog.NewEnv([]string{"PATH=/bin:/usr/bin"}), Home: h.Dir,
 		Now: func() time.Time { return time.Unix(now, 0) }, FDs: map[int]sys.FD{0: r, 1: aw},
 	}
-	code = run(p, localAddresses, &qq.Keeper{})
+	code = run(p, localAddresses, &kept{})
 	_ = aw.Close()
 	b, err := ar.ReadAll(1 << 20)
 	if err != nil {

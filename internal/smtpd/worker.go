@@ -5,7 +5,6 @@ import (
 
 	"goqmail/internal/pipe"
 	"goqmail/internal/prog"
-	"goqmail/internal/qq"
 	"goqmail/internal/sys"
 	"goqmail/internal/sys/sock"
 	"goqmail/internal/worker"
@@ -25,11 +24,11 @@ const (
 
 // serve serves the clients that tcpserver hands over. Nothing of one is there
 // for the next: a session is made anew, with the control files as they are then;
-// what stays is the qmail-queue that takes several messages, and our addresses.
+// what stays is what kept says, and our addresses.
 func serve(p *prog.Process, o *worker.Offer) int {
 	sys.OneAtATime()
 	name, _, _ := pipe.ParseWorkerName(p.Args[0])
-	var keeper qq.Keeper
+	var k kept
 	var own sock.Addresses
 	var at time.Time
 	addresses := func() (sock.Addresses, error) {
@@ -44,7 +43,7 @@ func serve(p *prog.Process, o *worker.Offer) int {
 		code := run(&prog.Process{
 			Args: []string{name}, Env: prog.NewEnv(env), Home: p.Home, Now: p.Now,
 			FDs: map[int]sys.FD{0: files[jobConnection], 1: files[jobConnection]},
-		}, addresses, &keeper)
+		}, addresses, &k)
 		return worker.Result{Code: code, Retire: sys.MemoryHeld() > maxHeld}
 	})
 	return exitQuit // whatever ended it: the other side knows, or is gone

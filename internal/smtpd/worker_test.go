@@ -48,6 +48,7 @@ func newKeptServer(t *testing.T, h *testkit.Home) *keptServer {
 	if n, err := conn.Receive(buf); string(buf[:n]) != string(pipe.MarkSMTPD) || err != nil {
 		t.Fatalf("hello %q, %v", buf[:n], err)
 	}
+	runtime.GOMAXPROCS(max(procs, 2)) // a server waits without regard to who else is in this process
 	return s
 }
 
@@ -153,9 +154,15 @@ func children(t *testing.T) string {
 // TestControlsAnew: each client is served by the control files as they are then.
 func TestControlsAnew(t *testing.T) {
 	h := usualHome(t)
+	h.Control("morercpthosts.cdb", string(make([]byte, 2048)))
 	s := newKeptServer(t, h)
+	_, _ = s.talk("QUIT\r\n")
+	files := openFiles(t)
 	if out, code := s.talk("QUIT\r\n"); !strings.HasPrefix(out, "220 mx.example") || code != exitQuit {
 		t.Errorf("%q, exit %d", out, code)
+	}
+	if n := openFiles(t); n != files {
+		t.Errorf("%d descriptors, %d before", n, files)
 	}
 	h.Control("smtpgreeting", "other.example\n")
 	h.Control("rcpthosts", "other.example\n")
@@ -163,4 +170,28 @@ func TestControlsAnew(t *testing.T) {
 	if lines := strings.Split(out, "\r\n"); len(lines) < 4 || !strings.HasPrefix(lines[0], "220 other.example") || lines[2][:3] != "553" || lines[3] != "250 ok" || code != exitElse {
 		t.Errorf("%q, exit %d", out, code)
 	}
+}
+
+// TestRenew: the memory of one client is empty for the next.
+func TestRenew(t *testing.T) {
+	r, w, err := sys.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &kept{body: []byte("secret")}
+	in := sys.Timed{FD: r}
+	conn := k.renew(in, in)
+	if string(k.body) != "\x00\x00\x00\x00\x00\x00" {
+		t.Errorf("body %q", k.body)
+	}
+	_, _ = w.WriteString("read and not used")
+	if _, err := conn.Next(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.WriteString("new\n")
+	_, _ = w.Close(), conn.Put("put and not written")
+	if line, _, err := k.renew(in, in).Line(); string(line) != "new" || err != nil {
+		t.Errorf("the next client says %q, %v", line, err)
+	}
+	_ = r.Close()
 }

@@ -114,6 +114,28 @@ func (d *Dir) Open(name string, flags int, mode uint32) (FD, error) {
 	}
 }
 
+// CreateUnnamed makes a new file for writing that has no name yet, on the file
+// system of a directory below d in which the caller may make files
+// (O_TMPFILE). Until LinkOpen names it nobody else finds it, and it goes when it
+// is closed. Not every file system and kernel has such files, and the error
+// number does not say reliably that it is that: what to do without them is to be
+// tried whatever the error.
+func (d *Dir) CreateUnnamed(dir string, mode uint32) (FD, error) {
+	return d.Open(dir, unix.O_WRONLY|unix.O_TMPFILE, mode)
+}
+
+// LinkOpen makes name, below d, a name of an open file, one of CreateUnnamed
+// among them. The file is named to the kernel by its descriptor, which Linux
+// before 6.10 lets only the powerful do, and otherwise by /proc; so ENOENT is
+// also the error where neither works.
+func (d *Dir) LinkOpen(fd FD, name string) error {
+	err := unix.Linkat(int(fd), "", d.fd, name, unix.AT_EMPTY_PATH)
+	if err == unix.ENOENT || err == unix.EINVAL {
+		err = unix.Linkat(unix.AT_FDCWD, fd.ProcPath(), d.fd, name, unix.AT_SYMLINK_FOLLOW)
+	}
+	return fail("link", name, err)
+}
+
 // Link makes new another name of old.
 func (d *Dir) Link(old, new string) error {
 	return fail("link", new, unix.Linkat(d.fd, old, d.fd, new, 0))

@@ -33,26 +33,34 @@ func PacketPair() (*PacketConn, FD, error) {
 // room for it: ErrTimeout. The other end gets descriptors of its own; ours stay
 // open.
 func (c *PacketConn) Send(packet []byte, files []FD, limit time.Duration) error {
-	if err := c.f.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-		return fail("send", "", err)
-	}
-	raw, err := c.f.SyscallConn()
-	if err != nil {
-		return fail("send", "", err)
-	}
-	rights := unix.UnixRights(numbers(files)...)
-	if len(files) == 0 {
-		rights = nil
+	var rights []byte
+	if len(files) > 0 {
+		rights = unix.UnixRights(numbers(files)...)
 	}
 	var sent error
-	err = raw.Write(func(fd uintptr) bool {
+	send := func(fd uintptr) bool {
 		for {
 			sent = unix.Sendmsg(int(fd), packet, rights, nil, unix.MSG_NOSIGNAL)
 			if sent != unix.EINTR {
 				return sent != unix.EAGAIN
 			}
 		}
-	})
+	}
+	raw, err := c.f.SyscallConn()
+	if err != nil {
+		return fail("send", "", err)
+	}
+	// Usually there is room, and no time limit need be set.
+	done := false
+	if err := raw.Control(func(fd uintptr) { done = send(fd) }); err != nil {
+		return fail("send", "", err)
+	}
+	if !done {
+		if err := c.f.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+			return fail("send", "", err)
+		}
+		err = raw.Write(send)
+	}
 	switch {
 	case os.IsTimeout(err):
 		return ErrTimeout
@@ -60,6 +68,13 @@ func (c *PacketConn) Send(packet []byte, files []FD, limit time.Duration) error 
 		return fail("send", "", err)
 	}
 	return fail("send", "", sent)
+}
+
+// AwaitBriefly is FD.AwaitBriefly, until there is a packet or an end.
+func (c *PacketConn) AwaitBriefly(d time.Duration) {
+	if raw, err := c.f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { FD(fd).AwaitBriefly(Readable, d) }) // closed: nothing to wait for
+	}
 }
 
 func numbers(files []FD) []int {
@@ -97,6 +112,9 @@ func (fd FD) IsPacketSocket() bool {
 // SendPacket sends one packet on the child's end of a PacketPair, waiting for
 // room.
 func (fd FD) SendPacket(packet []byte) error {
+	if n, err := fd.sendNow(packet); err == nil && n == len(packet) {
+		return nil
+	}
 	for {
 		err := unix.Sendmsg(int(fd), packet, nil, nil, unix.MSG_NOSIGNAL)
 		if err != unix.EINTR {

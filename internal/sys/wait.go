@@ -75,6 +75,7 @@ type Timed struct {
 	FD        FD
 	Limit     time.Duration
 	NotSocket bool // FD is known to be none (IsSocket), which saves a call for each write
+	Alone     bool // nothing else is to be done meanwhile: reads begin with AwaitBriefly
 }
 
 // IsSocket tells whether the descriptor is a socket.
@@ -85,7 +86,7 @@ func (fd FD) IsSocket() bool {
 
 // Read reads what is there, waiting at most the limit: ErrTimeout.
 func (t Timed) Read(p []byte) (int, error) {
-	if t.Limit > 0 {
+	if t.Limit > 0 && !(t.Alone && t.FD.AwaitBriefly(Readable, t.Limit)) {
 		ready, err := wait(int(t.FD), unix.POLLIN, t.Limit)
 		if err != nil {
 			return 0, err
@@ -120,7 +121,7 @@ func (t Timed) Write(p []byte) (int, error) {
 		var n int
 		var err error
 		if isSocket {
-			n, err = unix.SendmsgN(int(t.FD), p[done:], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			n, err = t.FD.sendNow(p[done:])
 			if err == unix.ENOTSOCK {
 				isSocket, mustWait = false, true
 				continue

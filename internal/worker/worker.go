@@ -54,6 +54,7 @@ func (o *Offer) Serve(files int, do func(args []string, files []sys.FD) Result) 
 	}
 	buf := make([]byte, pipe.JobMax)
 	for {
+		o.fd.AwaitBriefly(sys.Readable, sys.Brief) // the next job often comes at once
 		n, got, err := o.fd.ReceivePacket(buf)
 		if err == io.EOF {
 			return nil

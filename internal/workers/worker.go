@@ -202,6 +202,11 @@ func (w *Worker) Send(args []string, files []sys.FD) (Pending, error) {
 	return Pending{w, answer}, nil
 }
 
+// AwaitBriefly waits for a little while until the worker says something, for a
+// process in which nothing else is to be done (sys.FD.AwaitBriefly). It takes no
+// answer; it only makes the Wait that follows cheaper.
+func (w *Worker) AwaitBriefly() { w.conn.AwaitBriefly(sys.Brief) }
+
 // receive takes the worker's answers to those who wait for them, and waits for
 // its end.
 func (w *Worker) receive() {
