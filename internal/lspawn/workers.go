@@ -20,8 +20,13 @@ type recipient struct {
 }
 
 // localLimits are how long a qmail-local is kept. With fewer of them than there
-// are deliveries at once, a part of those would start one each, and end it.
-var localLimits = workers.Limits{Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 128}
+// are deliveries at once, a part of those would start one each, and end it. Most
+// deliveries take less time than it costs to start one, so a user who has a few gets
+// another only if none of them becomes free.
+var localLimits = workers.Limits{
+	Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 128,
+	Enough: 4, Patience: 10 * time.Millisecond,
+}
 
 // The locals are the qmail-locals that run. A nil one has none.
 type locals struct {
@@ -65,6 +70,7 @@ func (ws *locals) deliver(d *spawn.Delivery, who pipe.Nughde, id creds.ID, args 
 		return ws.s.startLocal(arg0, nil, files, id)
 	})
 	if err != nil {
+		ws.pool.Lose(key)
 		return v, false // the same trouble, if it lasts, will get its report
 	}
 	return ws.job(d, w, key, args)
@@ -76,9 +82,11 @@ func (ws *locals) job(d *spawn.Delivery, w *workers.Worker, key recipient, args 
 	a, err := d.Job(func(files []sys.FD) (workers.Pending, error) { return w.Send(args, files) }, &out)
 	switch {
 	case errors.Is(err, workers.ErrRefused), errors.Is(err, workers.ErrUnfit):
+		ws.pool.Lose(key)
 		w.Kill()
 		return v, false
 	case errors.Is(err, workers.ErrGone):
+		ws.pool.Lose(key)
 		return crashed, true
 	case err != nil:
 		ws.pool.Put(key, w)

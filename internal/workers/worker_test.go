@@ -206,6 +206,62 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// Where enough workers of a key are at work, who wants one waits for them for a
+// while.
+func TestEnough(t *testing.T) {
+	one, two := Version{Ino: 1}, Version{Ino: 2}
+	l := limits
+	l.Enough, l.Patience = 2, time.Hour
+	p := &Pool[string]{Limits: l}
+	if p.Get("joe", one) != nil || p.Get("joe", one) != nil || p.Get("ann", one) != nil {
+		t.Fatal("an empty pool has a worker")
+	}
+	got := make(chan *Worker)
+	wants := func(v Version) { go func() { got <- p.Get("joe", v) }() }
+	waits := func() {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			p.mu.Lock()
+			n := len(p.queued)
+			p.mu.Unlock()
+			if n == 1 {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatal("nobody waits")
+			}
+		}
+	}
+	a, b := start(t, "worker"), start(t, "worker")
+	wants(one)
+	waits()
+	p.Put("ann", b)
+	p.Put("joe", a)
+	if w := <-got; w != a {
+		t.Error("not the worker that became free")
+	}
+	wants(two)
+	waits()
+	p.Put("joe", a)
+	if <-got != nil || a.Usable(limits) {
+		t.Error("a worker of another version")
+	}
+	p.Lose("joe") // one of the two is left
+	if p.Get("joe", one) != nil {
+		t.Error("a worker out of nowhere")
+	}
+	p.Limits.Patience = 0
+	if p.Get("joe", one) != nil || len(p.queued) > 0 || p.busy["joe"] != 3 {
+		t.Errorf("after waiting in vain: %v wait, busy %v", p.queued, p.busy)
+	}
+	for range 3 {
+		p.Lose("joe")
+	}
+	if len(p.busy) != 0 {
+		t.Errorf("busy %v", p.busy)
+	}
+}
+
 func TestIdle(t *testing.T) {
 	p := &Pool[int]{Limits: Limits{Jobs: 10, Age: time.Hour, Idle: time.Millisecond, Keep: 10}}
 	w := start(t, "worker")
