@@ -2,6 +2,7 @@ package enqueue
 
 import (
 	"io"
+	"path"
 	"sync"
 	"time"
 
@@ -44,13 +45,17 @@ type source interface {
 // what counts is said by Sync.
 type diskStore struct {
 	*sys.Dir
-	alone bool // the process does nothing else, and has a processor for each flush
+	alone  bool    // the process does nothing else, and has a processor for each flush
+	spares *spares // nil: every envelope gets a new file
 
 	mu   sync.Mutex // two flushes run side by side
 	open []sys.FD
 }
 
 func (s *diskStore) Create(name string) (file, error) {
+	if s.spares != nil && path.Dir(name) == string(queue.Intd) {
+		return s.createEnvelope(name)
+	}
 	fd, err := s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
 	s.note(fd, err)
 	return diskFile{s.flushed(fd), s.Dir}, err
@@ -70,6 +75,9 @@ func (s *diskStore) OpenDir(name string) (dir, error) {
 		return nil, err
 	}
 	s.note(d.FD(), nil)
+	if s.spares != nil && name == string(queue.Todo) {
+		return watchedDir{s.flushed(d.FD()), s.spares}, nil
+	}
 	return s.flushed(d.FD()), nil
 }
 

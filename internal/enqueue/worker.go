@@ -47,13 +47,18 @@ func (p patient) ReadyWithin(d time.Duration) bool {
 func (t *taker) serve(o *worker.Offer) int {
 	sys.AtATime(1 + messFlushes) // those and the flush of the envelope
 	pid, done := sys.Getpid(), 0
+	start := t.now().Unix()
+	ss := &spares{dir: t.dir, name: func(seq int) string {
+		return string(queue.Pid) + "/" + queue.PidName(pid, start, queue.PidTries+seq)
+	}}
+	defer ss.remove()
 	err := o.Serve(jobFiles, func(args []string, files []sys.FD) worker.Result {
 		number := pid + done*numberStep
 		done++
 		if len(args) != 0 || sigexit.Death(queue.DeathSeconds*time.Second) != nil {
 			return worker.Result{Code: queue.ExitBug, Last: true}
 		}
-		s := &diskStore{Dir: t.dir, alone: true}
+		s := &diskStore{Dir: t.dir, alone: true, spares: ss}
 		code := t.take(s, patient{files[jobMessage]}, patient{files[jobEnvelope]}, false, number)
 		s.close()
 		return worker.Result{Code: code, Text: strconv.Itoa(number), Last: done >= maxJobs || code == queue.ExitLetter}

@@ -145,9 +145,10 @@ const good = "Fs@a\x00Tr@b\x00\x00"
 // besides those of the messages.
 func todos(h *testkit.Home) (todos, left int) {
 	for _, f := range h.Files() {
-		if strings.HasPrefix(f, "todo/") {
+		switch {
+		case strings.HasPrefix(f, "todo/"):
 			todos++
-		} else {
+		case !strings.HasPrefix(f, "pid/"): // names of spares
 			left++
 		}
 	}
@@ -185,7 +186,7 @@ func TestSeveral(t *testing.T) {
 		if queued, left := todos(h); queued != good || left != 0 {
 			t.Errorf("%s: %d queued, %d files left over; want %d and none: %q", tt.name, queued, left, good, h.Files())
 		}
-		if now := s.open(); fds == "" {
+		if now := s.open(); i < sparesMax {
 			fds = now
 		} else if fds != now {
 			t.Errorf("%s: descriptors\n%s\nbefore\n%s", tt.name, now, fds)
@@ -199,6 +200,9 @@ func TestSeveral(t *testing.T) {
 	_ = s.conn.CloseWrite()
 	if st := s.ended(); st != 0 {
 		t.Errorf("ended with %x", int(st))
+	}
+	if pid, err := os.ReadDir(h.Path("queue/pid")); err != nil || len(pid) != 0 {
+		t.Errorf("left in pid/: %v, %v", pid, err)
 	}
 }
 
