@@ -8,7 +8,7 @@ import (
 )
 
 // sparesMax is how many envelope files a process keeps to use again.
-const sparesMax = 4
+const sparesMax = 8
 
 // Spares are the envelope files that a process which stays uses again when their
 // messages have left the queue: making a file, and removing it, costs a file system
@@ -85,10 +85,12 @@ func (ss *spares) adopt(fd sys.FD, path string) bool {
 func (ss *spares) look() {
 	kept := ss.all[:0]
 	for _, sp := range ss.all {
-		st, err := ss.dir.Stat(sp.name)
-		if err == nil && st.Ino != sp.ino || sys.IsNotExist(err) {
-			_ = sp.fd.Close() // what was written was flushed
-			continue
+		st, err := sp.fd.Stat()
+		if err == nil && st.Nlink <= 1 { // which name is it?
+			if st, err = ss.dir.Stat(sp.name); err == nil && st.Ino != sp.ino || sys.IsNotExist(err) {
+				_ = sp.fd.Close() // what was written was flushed
+				continue
+			}
 		}
 		sp.seen = err == nil && st.Nlink == 1
 		kept = append(kept, sp)

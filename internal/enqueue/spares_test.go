@@ -97,6 +97,9 @@ func TestSpares(t *testing.T) {
 	if b.message(6, "sixth", nil) == first {
 		t.Fatal("a file was used for two messages")
 	}
+	for id := 7; id < 9+sparesMax; id++ {
+		b.message(id, "another", nil)
+	}
 	if len(b.ss.all) != sparesMax {
 		t.Errorf("%d files are kept", len(b.ss.all))
 	}

@@ -111,7 +111,8 @@ func (a *attempt) create(dir *sys.Dir) (fd sys.FD, name string, err error) {
 // write copies head and message into the file.
 func (a *attempt) write(fd sys.FD) error {
 	out := &sys.FileWriter{FD: fd, Limit: sys.FileSizeLimit()}
-	buf := make([]byte, bufSize)
+	buf := a.d.takeBuf()
+	defer a.d.giveBuf(buf)
 	n := copy(buf, a.head)
 	if n < len(a.head) { // a sender of many kilobytes
 		if _, err := io.WriteString(out, a.head); err != nil {

@@ -67,6 +67,27 @@ type Deliverer struct {
 	count   int            // deliveries begun so far
 	stuck   bool           // one was abandoned
 	running sync.WaitGroup // attempts that have not ended, abandoned ones too
+
+	mu  sync.Mutex
+	buf []byte // for the next attempt; nil while one has it
+}
+
+// takeBuf gives an attempt bufSize bytes. What they hold is another message's.
+func (d *Deliverer) takeBuf() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	buf := d.buf
+	if d.buf = nil; buf == nil {
+		buf = make([]byte, bufSize)
+	}
+	return buf
+}
+
+// giveBuf takes them back.
+func (d *Deliverer) giveBuf(buf []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.buf = buf
 }
 
 // name is the unique name of the current delivery at the present time.
