@@ -134,9 +134,50 @@ func (s *diskStore) createEnvelope(name string) (file, error) {
 	if fd, ok := s.spares.take(name); ok {
 		return diskFile{s.flushed(fd), s.Dir}, nil
 	}
-	fd, err := s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
+	fd, err := s.newEnvelope(name)
 	if err == nil && !s.spares.adopt(fd, name) {
 		s.note(fd, nil)
 	}
 	return diskFile{s.flushed(fd), s.Dir}, err
+}
+
+// newEnvelope makes a new file, or gives one its name that was made before.
+func (s *diskStore) newEnvelope(name string) (sys.FD, error) {
+	if fd, ok := s.ahead.take(1); ok {
+		if s.LinkOpen(fd, name) == nil {
+			return fd, nil
+		}
+		_ = fd.Close() // it was not written; what is in the way shows again
+	}
+	return s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
+}
+
+// Ahead are the two files of the next message, the message's and the envelope's,
+// which a process that stays makes without names while it has nothing else to do.
+type ahead struct {
+	dir   *sys.Dir
+	files [2]sys.FD // -1: none
+}
+
+func newAhead(dir *sys.Dir) *ahead { return &ahead{dir, [2]sys.FD{-1, -1}} }
+
+// make makes those that are missing. One that cannot be made is made in its time,
+// and fails then.
+func (a *ahead) make() {
+	for i := range a.files {
+		if a.files[i] < 0 {
+			if fd, err := a.dir.CreateUnnamed(string(queue.Pid), queue.ModeQueueFile); err == nil {
+				a.files[i] = fd
+			}
+		}
+	}
+}
+
+// take gives one of them away.
+func (a *ahead) take(i int) (fd sys.FD, ok bool) {
+	if a == nil || a.files[i] < 0 {
+		return -1, false
+	}
+	fd, a.files[i] = a.files[i], -1
+	return fd, true
 }

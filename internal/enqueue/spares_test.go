@@ -166,3 +166,56 @@ func TestSparesInTheWay(t *testing.T) {
 		t.Errorf("left in pid/: %v, %v", pid, err)
 	}
 }
+
+// Files that were made ahead have no name until a message has them, and both are
+// used; what is in the way of an envelope is not touched.
+func TestAhead(t *testing.T) {
+	b := newSpareBed(t)
+	a := newAhead(b.ss.dir)
+	a.make()
+	if len(b.h.Files()) != 0 {
+		t.Errorf("names: %q", b.h.Files())
+	}
+	var want [2]uint64
+	for i, fd := range a.files {
+		st, err := fd.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[i] = st.Ino
+	}
+	s := &diskStore{Dir: b.ss.dir, spares: b.ss, ahead: a}
+	mess, err := s.CreateUnnamed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, err := s.Create("intd/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range []file{mess, envelope} {
+		if ino, err := f.Ino(); ino != want[i] || err != nil {
+			t.Errorf("file %d has number %d, %v; want %d", i, ino, err, want[i])
+		}
+	}
+	if st, err := s.Stat("intd/1"); err != nil || st.Ino != want[1] || st.Perm() != queue.ModeQueueFile {
+		t.Errorf("intd/1: %+v, %v", st, err)
+	}
+	if f, err := s.CreateUnnamed(); err != nil {
+		t.Errorf("without a file made ahead: %v", err)
+	} else if ino, _ := f.Ino(); ino == want[0] {
+		t.Error("a file was used twice")
+	}
+	a.make()
+	b.h.Write("queue/intd/2", "older")
+	if _, err := s.Create("intd/2"); err == nil {
+		t.Error("a file that was there was taken")
+	}
+	if got, _ := b.h.Read("queue/intd/2"); got != "older" {
+		t.Errorf("intd/2 holds %q", got)
+	}
+	s.close()
+	for _, fd := range a.files {
+		_ = fd.Close() // -1 where it was taken
+	}
+}

@@ -47,6 +47,7 @@ type diskStore struct {
 	*sys.Dir
 	alone  bool    // the process does nothing else, and has a processor for each flush
 	spares *spares // nil: every envelope gets a new file
+	ahead  *ahead  // nil: no files were made before
 
 	mu   sync.Mutex // two flushes run side by side
 	open []sys.FD
@@ -64,7 +65,11 @@ func (s *diskStore) Create(name string) (file, error) {
 // CreateUnnamed makes the file where Create makes those that are no message yet,
 // and needs the same rights there.
 func (s *diskStore) CreateUnnamed() (file, error) {
-	fd, err := s.Dir.CreateUnnamed(string(queue.Pid), queue.ModeQueueFile)
+	fd, ok := s.ahead.take(0)
+	var err error
+	if !ok {
+		fd, err = s.Dir.CreateUnnamed(string(queue.Pid), queue.ModeQueueFile)
+	}
 	s.note(fd, err)
 	return diskFile{s.flushed(fd), s.Dir}, err
 }

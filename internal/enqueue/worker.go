@@ -52,13 +52,15 @@ func (t *taker) serve(o *worker.Offer) int {
 		return string(queue.Pid) + "/" + queue.PidName(pid, start, queue.PidTries+seq)
 	}}
 	defer ss.remove()
+	next := newAhead(t.dir)
+	o.Idle = next.make
 	err := o.Serve(jobFiles, func(args []string, files []sys.FD) worker.Result {
 		number := pid + done*numberStep
 		done++
 		if len(args) != 0 || sigexit.Death(queue.DeathSeconds*time.Second) != nil {
 			return worker.Result{Code: queue.ExitBug, Last: true}
 		}
-		s := &diskStore{Dir: t.dir, alone: true, spares: ss}
+		s := &diskStore{Dir: t.dir, alone: true, spares: ss, ahead: next}
 		code := t.take(s, patient{files[jobMessage]}, patient{files[jobEnvelope]}, false, number)
 		s.close()
 		return worker.Result{Code: code, Text: strconv.Itoa(number), Last: done >= maxJobs || code == queue.ExitLetter}

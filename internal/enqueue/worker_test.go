@@ -134,6 +134,9 @@ func (s *server) open() string {
 	var out []string
 	for _, f := range list {
 		to, _ := os.Readlink(dir + "/" + f.Name())
+		if strings.Contains(to, "/queue/pid/") || strings.Contains(to, "/queue/intd/") {
+			continue // made ahead, or kept to be used again
+		}
 		out = append(out, f.Name()+" "+to)
 	}
 	return strings.Join(out, "\n")
@@ -186,7 +189,7 @@ func TestSeveral(t *testing.T) {
 		if queued, left := todos(h); queued != good || left != 0 {
 			t.Errorf("%s: %d queued, %d files left over; want %d and none: %q", tt.name, queued, left, good, h.Files())
 		}
-		if now := s.open(); i < sparesMax {
+		if now := s.open(); fds == "" {
 			fds = now
 		} else if fds != now {
 			t.Errorf("%s: descriptors\n%s\nbefore\n%s", tt.name, now, fds)

@@ -17,6 +17,10 @@ import (
 type Offer struct {
 	fd   sys.FD
 	mark pipe.WorkerMark
+
+	// Idle, if set, is called by Serve after an answer, before the next job is
+	// waited for.
+	Idle func()
 }
 
 // Offered is the offer by which the program was started as a worker, according
@@ -27,7 +31,7 @@ func Offered(arg0 string, m pipe.WorkerMark) *Offer {
 	if !ok || !sys.FD(n).IsPacketSocket() || sys.FD(n).CloseOnExec(true) != nil {
 		return nil
 	}
-	return &Offer{sys.FD(n), m}
+	return &Offer{fd: sys.FD(n), mark: m}
 }
 
 // hello says that this is a worker.
@@ -72,6 +76,9 @@ func (o *Offer) Serve(files int, do func(args []string, files []sys.FD) Result) 
 		a := pipe.JobAnswer{Number: j.Number, Code: byte(r.Code), Retire: r.Retire || r.Last, Text: r.Text}
 		if err := o.fd.SendPacket(a.Append(nil)); err != nil || r.Last {
 			return err
+		}
+		if o.Idle != nil {
+			o.Idle()
 		}
 	}
 }

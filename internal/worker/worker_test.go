@@ -31,7 +31,7 @@ func pair(t testing.TB) (*sys.PacketConn, *Offer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return conn, &Offer{theirs, pipe.MarkQueue}
+	return conn, &Offer{fd: theirs, mark: pipe.MarkQueue}
 }
 
 // hear takes the hello.
