@@ -25,7 +25,7 @@ type recipient struct {
 // another only if none of them becomes free.
 var localLimits = workers.Limits{
 	Jobs: 1000, Age: 10 * time.Minute, Idle: 5 * time.Second, Keep: 128,
-	Enough: 3, Patience: 50 * time.Millisecond,
+	Enough: 3, Patience: 150 * time.Millisecond,
 }
 
 // The locals are the qmail-locals that run. A nil one has none.
