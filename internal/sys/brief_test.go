@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"runtime"
 	"testing"
 	"time"
 )
@@ -118,5 +119,23 @@ func TestAlone(t *testing.T) {
 	_ = f.Close()
 	if f.SyncAlone() == nil {
 		t.Error("a file that is not open was flushed")
+	}
+}
+
+// Where another goroutine may take a packet first, nobody waits for it in the
+// kernel: that wait could last until its end.
+func TestAwaitBrieflyShared(t *testing.T) {
+	conn, theirs, err := PacketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = conn.Close(), theirs.Close() }()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	began := time.Now()
+	for range 100 {
+		conn.AwaitBriefly(Brief)
+	}
+	if took := time.Since(began); took > 50*Brief {
+		t.Errorf("100 waits took %v", took)
 	}
 }

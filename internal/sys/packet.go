@@ -3,6 +3,7 @@ package sys
 import (
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,8 +71,13 @@ func (c *PacketConn) Send(packet []byte, files []FD, limit time.Duration) error 
 	return fail("send", "", sent)
 }
 
-// AwaitBriefly is FD.AwaitBriefly, until there is a packet or an end.
+// AwaitBriefly is FD.AwaitBriefly, until there is a packet or an end. Another
+// goroutine takes it: where that can run at the same time (OneAtATime was not
+// called), it could be faster, and the wait in vain; so there is none.
 func (c *PacketConn) AwaitBriefly(d time.Duration) {
+	if runtime.GOMAXPROCS(0) > 1 {
+		return
+	}
 	if raw, err := c.f.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { FD(fd).AwaitBriefly(Readable, d) }) // closed: nothing to wait for
 	}
