@@ -143,23 +143,23 @@ func (s *diskStore) createEnvelope(name string) (file, error) {
 
 // newEnvelope makes a new file, or gives one its name that was made before.
 func (s *diskStore) newEnvelope(name string) (sys.FD, error) {
-	if fd, ok := s.ahead.take(1); ok {
+	if fd, ok := s.ahead.take(jobEnvelope); ok {
 		if s.LinkOpen(fd, name) == nil {
 			return fd, nil
 		}
 		_ = fd.Close() // it was not written; what is in the way shows again
 	}
-	return s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
+	return s.create(name)
 }
 
 // Ahead are the two files of the next message, the message's and the envelope's,
 // which a process that stays makes without names while it has nothing else to do.
 type ahead struct {
 	dir   *sys.Dir
-	files [2]sys.FD // -1: none
+	files [jobFiles]sys.FD // -1: none
 }
 
-func newAhead(dir *sys.Dir) *ahead { return &ahead{dir, [2]sys.FD{-1, -1}} }
+func newAhead(dir *sys.Dir) *ahead { return &ahead{dir, [jobFiles]sys.FD{-1, -1}} }
 
 // make makes those that are missing. One that cannot be made is made in its time,
 // and fails then.

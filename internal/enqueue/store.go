@@ -57,15 +57,20 @@ func (s *diskStore) Create(name string) (file, error) {
 	if s.spares != nil && path.Dir(name) == string(queue.Intd) {
 		return s.createEnvelope(name)
 	}
-	fd, err := s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
+	fd, err := s.create(name)
 	s.note(fd, err)
 	return diskFile{s.flushed(fd), s.Dir}, err
+}
+
+// create opens a new file.
+func (s *diskStore) create(name string) (sys.FD, error) {
+	return s.Open(name, sys.WriteOnly|sys.Create|sys.Exclusive, queue.ModeQueueFile)
 }
 
 // CreateUnnamed makes the file where Create makes those that are no message yet,
 // and needs the same rights there.
 func (s *diskStore) CreateUnnamed() (file, error) {
-	fd, ok := s.ahead.take(0)
+	fd, ok := s.ahead.take(jobMessage)
 	var err error
 	if !ok {
 		fd, err = s.Dir.CreateUnnamed(string(queue.Pid), queue.ModeQueueFile)
