@@ -25,13 +25,9 @@ func (c *cleaner) ended() bool {
 	return is || err != nil
 }
 
-// ask sends a request and waits for the answer; the caller holds the lock. done
-// means that the files are gone; isLost that qmail-clean is, and nobody knows.
-func (c *cleaner) ask(r pipe.CleanRequest) (done bool) {
-	return c.askAll([]pipe.CleanRequest{r})[0]
-}
-
-// askAll sends requests together and waits for their answers, as ask.
+// askAll sends requests together and waits for their answers; the caller holds the
+// lock. done means that the files are gone; isLost that qmail-clean is, and nobody
+// knows.
 func (c *cleaner) askAll(requests []pipe.CleanRequest) (done []bool) {
 	done = make([]bool, len(requests))
 	if c.isLost {
@@ -70,11 +66,9 @@ func (s *server) removeTodo(batch []*incoming) (removed []*incoming) {
 	}
 	s.clean.Lock()
 	defer s.clean.Unlock()
-	for i, done := range s.clean.askAll(requests) {
+	for i, done := range s.askCleanAll(requests) {
 		if done {
 			removed = append(removed, batch[i])
-		} else {
-			s.warnClean(requests[i])
 		}
 	}
 	return removed
@@ -82,20 +76,17 @@ func (s *server) removeTodo(batch []*incoming) (removed []*incoming) {
 
 // askClean asks and warns when the answer is not "done". The caller holds the
 // cleaner's lock.
-func (s *server) askClean(r pipe.CleanRequest) bool {
-	done := s.clean.ask(r)
-	if !done {
-		s.warnClean(r)
+func (s *server) askClean(r pipe.CleanRequest) bool { return s.askCleanAll([]pipe.CleanRequest{r})[0] }
+
+// askCleanAll is askClean for requests that are sent together.
+func (s *server) askCleanAll(requests []pipe.CleanRequest) (done []bool) {
+	done = s.clean.askAll(requests)
+	for i, r := range requests {
+		if !done[i] && !s.clean.isLost {
+			s.log.notice(sendlog.CannotClean, r.String())
+		}
 	}
 	return done
-}
-
-// warnClean warns about a request that was not done, unless qmail-clean is gone. The
-// caller holds the cleaner's lock.
-func (s *server) warnClean(r pipe.CleanRequest) {
-	if !s.clean.isLost {
-		s.log.notice(sendlog.CannotClean, r.String())
-	}
 }
 
 // cleanGone says that qmail-clean is gone: qmail-send leaves.

@@ -61,7 +61,7 @@ func (s *server) report(c *channel, r pipe.Report) {
 	}
 	d := &c.slots[r.Delnum]
 	j := d.job
-	if !s.settled(c, j, r) {
+	if !s.settled(j, r) {
 		return
 	}
 	s.endAt(d, r.Letter)

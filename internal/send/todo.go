@@ -446,11 +446,18 @@ func (s *server) finishFiles(in *incoming) bool {
 // returns the messages for which that was done.
 func (s *server) enact(batch []*incoming) []*incoming {
 	removed := s.removeTodo(batch)
-	if dir := string(queue.Todo); len(removed) > 0 && s.fsyncDir(dir) != nil {
-		// They may come back after a loss of power, and be delivered twice.
-		s.log.notice(sendlog.TroubleSyncing, dir)
+	if len(removed) > 0 {
+		s.flushTodo()
 	}
 	return removed
+}
+
+// flushTodo flushes todo/. What was removed there and comes back after a loss of
+// power would be delivered twice.
+func (s *server) flushTodo() {
+	if dir := string(queue.Todo); s.fsyncDir(dir) != nil {
+		s.log.notice(sendlog.TroubleSyncing, dir)
+	}
 }
 
 // commit hands the messages that are preprocessed to their channels.

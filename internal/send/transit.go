@@ -52,11 +52,10 @@ type passenger struct {
 	since  time.Time // when its present stage began
 	job    *job      // nil while it waits for a delivery
 
-	making   bool   // its files are being made, or will be at once, or never
-	touched  bool   // some may be there
-	held     func() // the report, which waits for them; nil: none came yet
-	success  bool   // it says that
-	homeless bool   // the files could not be made, and the message is left where it is
+	making   bool         // its files are being made, or will be at once, or never
+	touched  bool         // some may be there
+	held     *pipe.Report // waits for them; nil: none came yet
+	homeless bool         // the files could not be made, and the message is left where it is
 }
 
 // apply takes a message from the goroutine that scans todo/.
@@ -98,13 +97,12 @@ func (s *server) startFresh(c *channel, now int64) bool {
 
 // settled tells whether a report can take effect now. Other than a success, it needs
 // the files of a message, which are made first if it is in transit.
-func (s *server) settled(c *channel, j *job, r pipe.Report) bool {
+func (s *server) settled(j *job, r pipe.Report) bool {
 	p := j.transit
 	if p == nil || r.Letter == pipe.Success && !p.making || p.homeless {
 		return true
 	}
-	p.held = func() { s.report(c, r) }
-	p.success = r.Letter == pipe.Success
+	p.held = &r
 	s.land(p)
 	return false
 }
@@ -218,29 +216,22 @@ func (s *server) removeAll(all []departure) (stranded []queue.ID) {
 		}
 		requests = append(requests, pipe.CleanRequest{Todo: true, ID: d.id})
 	}
-	for i, done := range s.clean.askAll(requests) {
-		if done {
-			foops = append(foops, pipe.CleanRequest{ID: requests[i].ID})
-			continue
+	for i, done := range s.askCleanAll(requests) {
+		if id := requests[i].ID; done {
+			foops = append(foops, pipe.CleanRequest{ID: id})
+		} else {
+			stranded = append(stranded, id)
 		}
-		stranded = append(stranded, requests[i].ID)
-		s.warnClean(requests[i])
 	}
 	if len(foops) == 0 {
 		return stranded
 	}
-	if dir := string(queue.Todo); s.fsyncDir(dir) != nil {
-		s.log.notice(sendlog.TroubleSyncing, dir)
-	}
+	s.flushTodo()
 	for _, r := range foops {
 		s.log.put(sendlog.End(nil, r.ID))
 		s.transit.leave(r.ID) // mess/N keeps the number taken
 	}
-	for i, done := range s.clean.askAll(foops) {
-		if !done {
-			s.warnClean(foops[i]) // the 36-hour rule removes it
-		}
-	}
+	s.askCleanAll(foops) // what fails is removed by the 36-hour rule
 	return stranded
 }
 
@@ -256,21 +247,19 @@ func (e departed) apply(s *server) {
 
 // makeFiles preprocesses messages in transit. It tells for which it succeeded; the
 // others are in todo/ as before.
-func (s *server) makeFiles(all []*passenger) (made []bool) {
-	made = make([]bool, len(all))
+func (s *server) makeFiles(all []*passenger) (made map[queue.ID]bool) {
 	var batch []*incoming
-	at := map[*incoming]int{}
-	for i, p := range all {
+	for _, p := range all {
 		in := &incoming{id: p.id, todo: -1}
 		if s.clear(in) && s.write(in, p) {
-			at[in] = i
 			batch = append(batch, in)
 		} else {
 			in.close()
 		}
 	}
+	made = map[queue.ID]bool{}
 	for _, in := range s.enact(s.flush(batch)) {
-		made[at[in]] = true
+		made[in.id] = true
 	}
 	for _, in := range batch {
 		in.close()
@@ -296,13 +285,13 @@ func (s *server) write(in *incoming, p *passenger) bool {
 // landed is the end of makeFiles.
 type landed struct {
 	all  []*passenger
-	made []bool
+	made map[queue.ID]bool
 }
 
 func (e landed) apply(s *server) {
 	s.isLanding = false
-	for i, p := range e.all {
-		if e.made[i] {
+	for _, p := range e.all {
+		if e.made[p.id] {
 			s.arrive(p)
 		} else {
 			s.strand(p)
@@ -320,7 +309,7 @@ func (s *server) arrive(p *passenger) {
 	}
 	j.transit = nil
 	if p.held != nil {
-		p.held()
+		s.report(j.c, *p.held)
 	}
 	s.release(j)
 }
@@ -337,11 +326,11 @@ func (s *server) strand(p *passenger) {
 	case p.held == nil:
 		p.since = time.Now().Add(s.pauseTime)
 		s.passing = append(s.passing, p)
-	case p.success:
-		p.held()
+	case p.held.Letter == pipe.Success:
+		s.report(p.job.c, *p.held)
 	default:
 		p.homeless = true
-		p.held()
+		s.report(p.job.c, *p.held)
 		s.jobs--
 		s.transit.leave(p.id)
 	}
