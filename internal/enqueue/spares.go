@@ -132,13 +132,13 @@ func (d watchedDir) Sync() error {
 // createEnvelope is Create for an envelope.
 func (s *diskStore) createEnvelope(name string) (file, error) {
 	if fd, ok := s.spares.take(name); ok {
-		return diskFile{s.flushed(fd), s.Dir}, nil
+		return diskFile{fd, s.Dir}, nil
 	}
 	fd, err := s.newEnvelope(name)
 	if err == nil && !s.spares.adopt(fd, name) {
 		s.note(fd, nil)
 	}
-	return diskFile{s.flushed(fd), s.Dir}, err
+	return diskFile{fd, s.Dir}, err
 }
 
 // newEnvelope makes a new file, or gives one its name that was made before.

@@ -45,7 +45,6 @@ type source interface {
 // what counts is said by Sync.
 type diskStore struct {
 	*sys.Dir
-	alone  bool    // the process does nothing else, and has a processor for each flush
 	spares *spares // nil: every envelope gets a new file
 	ahead  *ahead  // nil: no files were made before
 
@@ -59,7 +58,7 @@ func (s *diskStore) Create(name string) (file, error) {
 	}
 	fd, err := s.create(name)
 	s.note(fd, err)
-	return diskFile{s.flushed(fd), s.Dir}, err
+	return diskFile{fd, s.Dir}, err
 }
 
 // create opens a new file.
@@ -76,7 +75,7 @@ func (s *diskStore) CreateUnnamed() (file, error) {
 		fd, err = s.Dir.CreateUnnamed(string(queue.Pid), queue.ModeQueueFile)
 	}
 	s.note(fd, err)
-	return diskFile{s.flushed(fd), s.Dir}, err
+	return diskFile{fd, s.Dir}, err
 }
 
 func (s *diskStore) OpenDir(name string) (dir, error) {
@@ -86,25 +85,9 @@ func (s *diskStore) OpenDir(name string) (dir, error) {
 	}
 	s.note(d.FD(), nil)
 	if s.spares != nil && name == string(queue.Todo) {
-		return watchedDir{s.flushed(d.FD()), s.spares}, nil
+		return watchedDir{d.FD(), s.spares}, nil
 	}
-	return s.flushed(d.FD()), nil
-}
-
-// flushed is fd with the way of flushing it that suits the process.
-func (s *diskStore) flushed(fd sys.FD) flushedFD { return flushedFD{fd, s.alone} }
-
-// A flushedFD is an open file or directory.
-type flushedFD struct {
-	sys.FD
-	alone bool // see diskStore
-}
-
-func (f flushedFD) Sync() error {
-	if f.alone {
-		return f.SyncAlone()
-	}
-	return f.FD.Sync()
+	return d.FD(), nil
 }
 
 // note remembers a descriptor for close.
@@ -121,9 +104,12 @@ func (s *diskStore) close() { sys.CloseAll(s.open) }
 
 // A diskFile is an open file.
 type diskFile struct {
-	flushedFD
+	sys.FD
 	dir *sys.Dir // the queue
 }
+
+// Write writes to a file that nobody else reads meanwhile.
+func (f diskFile) Write(p []byte) (int, error) { return f.WriteAlone(p) }
 
 func (f diskFile) LinkTo(name string) error { return f.dir.LinkOpen(f.FD, name) }
 

@@ -31,7 +31,9 @@ const maxJobs = 500
 type patient struct{ sys.FD }
 
 func (p patient) Read(b []byte) (int, error) {
-	p.AwaitBriefly(sys.Readable, sys.Brief)
+	if p.AwaitBriefly(sys.Readable, sys.Brief) {
+		return p.ReadReady(b)
+	}
 	return p.FD.Read(b)
 }
 
@@ -45,7 +47,7 @@ func (p patient) ReadyWithin(d time.Duration) bool {
 // any user may be at the other end. An envelope that is none has the answer that
 // it would have otherwise, and is the last.
 func (t *taker) serve(o *worker.Offer) int {
-	sys.AtATime(1 + messFlushes) // those and the flush of the envelope
+	sys.Alone(1 + messFlushes) // those and the flush of the envelope
 	pid, done := sys.Getpid(), 0
 	start := t.now().Unix()
 	ss := &spares{dir: t.dir, name: func(seq int) string {
@@ -60,7 +62,7 @@ func (t *taker) serve(o *worker.Offer) int {
 		if len(args) != 0 || sigexit.Death(queue.DeathSeconds*time.Second) != nil {
 			return worker.Result{Code: queue.ExitBug, Last: true}
 		}
-		s := &diskStore{Dir: t.dir, alone: true, spares: ss, ahead: next}
+		s := &diskStore{Dir: t.dir, spares: ss, ahead: next}
 		code := t.take(s, patient{files[jobMessage]}, patient{files[jobEnvelope]}, false, number)
 		s.close()
 		return worker.Result{Code: code, Text: strconv.Itoa(number), Last: done >= maxJobs || code == queue.ExitLetter}

@@ -1,7 +1,6 @@
 package pipe
 
 import (
-	"bytes"
 	"encoding/binary"
 	"strconv"
 	"strings"
@@ -118,13 +117,15 @@ func ParseJob(packet []byte) (Job, error) {
 		return Job{}, ErrFormat
 	}
 	j := Job{Number: binary.BigEndian.Uint32(packet)}
-	for rest := packet[numberSize:]; len(rest) > 0; {
-		i := bytes.IndexByte(rest, 0)
-		if i < 0 {
+	text := string(packet[numberSize:]) // what all arguments are parts of
+	j.Args = make([]string, 0, strings.Count(text, "\x00"))
+	for text != "" {
+		arg, rest, ok := strings.Cut(text, "\x00")
+		if !ok {
 			return Job{}, ErrFormat
 		}
-		j.Args = append(j.Args, string(rest[:i]))
-		rest = rest[i+1:]
+		j.Args = append(j.Args, arg)
+		text = rest
 	}
 	return j, nil
 }

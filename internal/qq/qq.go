@@ -181,19 +181,10 @@ func (m *Message) flush(to sys.FD) {
 	m.buf = m.buf[:0]
 }
 
-// end closes a pipe. A job is one of a process that does nothing else meanwhile.
-func (m *Message) end(pipe sys.FD) {
-	if m.job != nil {
-		_ = pipe.CloseAlone() // nothing can be lost here
-		return
-	}
-	_ = pipe.Close() // nor here
-}
-
 // From ends the message and begins the envelope.
 func (m *Message) From(sender string) {
 	m.flush(m.message)
-	m.end(m.message)
+	_ = m.message.Close() // nothing can be lost here
 	m.message = -1
 	m.record(queue.LetterSender, sender)
 }
@@ -223,7 +214,7 @@ func (m *Message) Close() string {
 		m.buf = queue.AppendEnd(m.buf)
 	}
 	m.flush(m.envelope)
-	m.end(m.envelope)
+	_ = m.envelope.Close() // nor here
 	if m.job != nil {
 		m.job.keeper.takeBack(m)
 		return m.job.result(m.failed)

@@ -26,7 +26,7 @@ const (
 // for the next: a session is made anew, with the control files as they are then;
 // what stays is what kept says, and our addresses.
 func serve(p *prog.Process, o *worker.Offer) int {
-	sys.OneAtATime()
+	sys.Alone(1)
 	name, _, _ := pipe.ParseWorkerName(p.Args[0])
 	var k kept
 	var own sock.Addresses

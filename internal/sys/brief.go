@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"io"
 	"time"
 	"unsafe"
 
@@ -29,19 +30,19 @@ func (fd FD) AwaitBriefly(events int16, d time.Duration) (ready bool) {
 	return errno == 0 && n > 0
 }
 
-// SyncAlone is Sync for such a process: as AwaitBriefly, it does not tell the
-// run-time, however long it takes. Flushes that are to be made side by side need a
-// processor of the run-time each (AtATime).
-func (fd FD) SyncAlone() error {
-	for {
-		_, _, errno := unix.RawSyscall(unix.SYS_FSYNC, uintptr(fd), 0, 0)
-		if errno == 0 {
-			return nil
-		}
-		if errno != unix.EINTR {
-			return fail("fsync", "", errno)
-		}
+// ReadReady is Read for such a process, of what AwaitBriefly found Readable.
+func (fd FD) ReadReady(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
 	}
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	switch {
+	case errno != 0:
+		return fd.Read(p) // which finds out what to do
+	case n == 0:
+		return 0, io.EOF
+	}
+	return int(n), nil
 }
 
 // sendNow sends on a socket what it takes at once. As it does not block, the
@@ -56,8 +57,8 @@ func (fd FD) sendNow(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// WriteAlone is Write to a pipe, which usually has room, for a process in which
-// nothing else is to be done: see AwaitBriefly.
+// WriteAlone is Write to a file, or to a pipe, which usually has room, for a
+// process in which nothing else is to be done: see AwaitBriefly.
 func (fd FD) WriteAlone(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -71,12 +72,4 @@ func (fd FD) WriteAlone(p []byte) (int, error) {
 	}
 	m, err := fd.Write(p[n:])
 	return int(n) + m, err
-}
-
-// CloseAlone is Close of a pipe, for such a process.
-func (fd FD) CloseAlone() error {
-	if _, _, errno := unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); errno != 0 {
-		return fail("close", "", errno)
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"io"
 	"runtime"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func TestUnnamed(t *testing.T) {
 	}
 }
 
-func TestAlone(t *testing.T) {
+func TestWriteAlone(t *testing.T) {
 	r, w, err := Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -90,11 +91,21 @@ func TestAlone(t *testing.T) {
 			t.Errorf("WriteAlone(%q) = %d, %v", s, n, err)
 		}
 	}
-	if err := w.CloseAlone(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := r.ReadAll(10); string(b) != "abc" || err != nil {
-		t.Errorf("read %q, %v", b, err)
+	b := make([]byte, 10)
+	if n, err := r.ReadReady(b[:0]); n != 0 || err != nil {
+		t.Errorf("ReadReady of nothing = %d, %v", n, err)
+	}
+	if n, err := r.ReadReady(b); string(b[:n]) != "abc" || err != nil {
+		t.Errorf("read %q, %v", b[:n], err)
+	}
+	if n, err := r.ReadReady(b); n != 0 || err != io.EOF {
+		t.Errorf("at the end: %d, %v", n, err)
+	}
+	if _, err := w.ReadReady(b); err == nil {
+		t.Error("the wrong end was read")
 	}
 	_ = r.Close()
 	r, w, err = Pipe()
@@ -106,20 +117,6 @@ func TestAlone(t *testing.T) {
 		t.Errorf("nobody reads: %v", err)
 	}
 	_ = w.Close()
-	if w.CloseAlone() == nil {
-		t.Error("closed twice")
-	}
-	f, err := open(t, t.TempDir()).Open("a", WriteOnly|Create, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.SyncAlone(); err != nil {
-		t.Error(err)
-	}
-	_ = f.Close()
-	if f.SyncAlone() == nil {
-		t.Error("a file that is not open was flushed")
-	}
 }
 
 // Where another goroutine may take a packet first, nobody waits for it in the

@@ -107,7 +107,7 @@ func (d *Dir) FD() FD { return FD(d.fd) }
 // process's umask.
 func (d *Dir) Open(name string, flags int, mode uint32) (FD, error) {
 	for {
-		fd, err := unix.Openat(d.fd, name, flags|unix.O_CLOEXEC, mode)
+		fd, err := openat(d.fd, name, flags|unix.O_CLOEXEC, mode)
 		if err != unix.EINTR {
 			return FD(fd), fail("open", name, err)
 		}
@@ -129,16 +129,16 @@ func (d *Dir) CreateUnnamed(dir string, mode uint32) (FD, error) {
 // before 6.10 lets only the powerful do, and otherwise by /proc; so ENOENT is
 // also the error where neither works.
 func (d *Dir) LinkOpen(fd FD, name string) error {
-	err := unix.Linkat(int(fd), "", d.fd, name, unix.AT_EMPTY_PATH)
+	err := linkat(int(fd), "", d.fd, name, unix.AT_EMPTY_PATH)
 	if err == unix.ENOENT || err == unix.EINVAL {
-		err = unix.Linkat(unix.AT_FDCWD, fd.ProcPath(), d.fd, name, unix.AT_SYMLINK_FOLLOW)
+		err = linkat(unix.AT_FDCWD, fd.ProcPath(), d.fd, name, unix.AT_SYMLINK_FOLLOW)
 	}
 	return fail("link", name, err)
 }
 
 // Link makes new another name of old.
 func (d *Dir) Link(old, new string) error {
-	return fail("link", new, unix.Linkat(d.fd, old, d.fd, new, 0))
+	return fail("link", new, linkat(d.fd, old, d.fd, new, 0))
 }
 
 // Symlink makes name a symbolic link with the text target.
@@ -157,11 +157,11 @@ func (d *Dir) Readlink(name string) (string, error) {
 }
 
 // Unlink removes a file's name.
-func (d *Dir) Unlink(name string) error { return fail("unlink", name, unix.Unlinkat(d.fd, name, 0)) }
+func (d *Dir) Unlink(name string) error { return fail("unlink", name, unlinkat(d.fd, name, 0)) }
 
 // Rmdir removes an empty directory.
 func (d *Dir) Rmdir(name string) error {
-	return fail("rmdir", name, unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR))
+	return fail("rmdir", name, unlinkat(d.fd, name, unix.AT_REMOVEDIR))
 }
 
 // Rename gives old the name new, replacing what had it.

@@ -18,7 +18,7 @@ import (
 type FD int
 
 // Close closes the descriptor; the error matters for files we keep.
-func (fd FD) Close() error { return fail("close", "", unix.Close(int(fd))) }
+func (fd FD) Close() error { return fail("close", "", closeFD(int(fd))) }
 
 // Read reads at most len(p) bytes; the end of the file is io.EOF.
 func (fd FD) Read(p []byte) (int, error) {
@@ -113,7 +113,7 @@ func (fd FD) Seek(off int64, whence int) (int64, error) {
 // have left the page cache, so a second call that succeeds proves nothing.
 func (fd FD) Sync() error {
 	for {
-		err := unix.Fsync(int(fd))
+		err := fsync(int(fd))
 		if err != unix.EINTR {
 			return fail("fsync", "", err)
 		}

@@ -11,11 +11,6 @@ import "runtime"
 // which costs more than most of what we do between calls.
 func OneAtATime() { runtime.GOMAXPROCS(1) }
 
-// AtATime is OneAtATime for n goroutines: for a process whose few goroutines make
-// long system calls that have to begin together. Its watchdog is kept calm by
-// AwaitBriefly.
-func AtATime(n int) { runtime.GOMAXPROCS(n) }
-
 // Yield lets other goroutines run that can. Where one runs at a time, one that
 // makes short system calls only would otherwise keep them waiting for up to 10
 // milliseconds.

@@ -86,7 +86,10 @@ func (fd FD) IsSocket() bool {
 
 // Read reads what is there, waiting at most the limit: ErrTimeout.
 func (t Timed) Read(p []byte) (int, error) {
-	if t.Limit > 0 && !(t.Alone && t.FD.AwaitBriefly(Readable, t.Limit)) {
+	if t.Limit > 0 {
+		if t.Alone && t.FD.AwaitBriefly(Readable, t.Limit) {
+			return t.FD.ReadReady(p)
+		}
 		ready, err := wait(int(t.FD), unix.POLLIN, t.Limit)
 		if err != nil {
 			return 0, err
