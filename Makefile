@@ -16,15 +16,16 @@ BUILDENV = CGO_ENABLED=0 GOFLAGS=
 
 it: build ## build all programs into build/ (also plain "make")
 
-# qmail-queue, set-user-id, is entered through internal/sys/shield where that has
-# machine code for the processor.
-SHIELD = $(if $(filter amd64 arm64 386,$(shell $(GO) env GOARCH 2>/dev/null)),-E goqmail_shield)
+# qmail-queue, set-user-id, is entered through internal/sys/shield, the others
+# through internal/sys/single, where these have machine code for the processor.
+ENTRY = $(if $(filter amd64 arm64 386,$(shell $(GO) env GOARCH 2>/dev/null)),-E goqmail_$(1))
 GOBUILD = $(BUILDENV) $(GO) build $(BUILDFLAGS) -ldflags
 build: FORCE
 	@sh scripts/need-go
 	@mkdir -p build; echo "building into build/"
-	@$(GOBUILD) "$(LDFLAGS)" -o build/ $(filter-out ./cmd/qmail-queue,$(patsubst %/,./%,$(wildcard cmd/*/))) ./tools/install ./tools/mailonce
-	@$(GOBUILD) "$(LDFLAGS) $(SHIELD)" -o build/ ./cmd/qmail-queue
+	@$(GOBUILD) "$(LDFLAGS) $(call ENTRY,single)" -o build/ $(filter-out ./cmd/qmail-queue,$(patsubst %/,./%,$(wildcard cmd/*/))) ./tools/install
+	@$(GOBUILD) "$(LDFLAGS)" -o build/ ./tools/mailonce
+	@$(GOBUILD) "$(LDFLAGS) $(call ENTRY,shield)" -o build/ ./cmd/qmail-queue
 
 man: ## nothing to build: manual pages are installed as they are
 

@@ -60,7 +60,7 @@ func Run(p *prog.Process) int {
 	if o := worker.Offered(p.Args[0], pipe.MarkQueue); o != nil {
 		return t.serve(o)
 	}
-	return t.take(&diskStore{Dir: dir}, p.FD(0), p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
+	return t.take(&diskStore{Dir: dir}, patient{p.FD(0)}, p.FD(1), wasClosed(p.FD(0)), sys.Getpid())
 }
 
 // A taker is what every message of this process has in common.

@@ -26,8 +26,9 @@ const numberStep = 1 << 22
 // maxJobs is how many messages one process takes.
 const maxJobs = 500
 
-// A patient source is one of a process that stays: it works for others most of
-// the time, who feed it soon.
+// A patient source is fed soon, and nothing else is to be done meanwhile: the
+// message, and in a process that stays, with a processor for each flush, the
+// envelope too.
 type patient struct{ sys.FD }
 
 func (p patient) Read(b []byte) (int, error) {

@@ -60,6 +60,7 @@ var Rooms = map[string]Room{
 	"sys/sig":     {System, "receive signals"},
 	"sys/sigexit": {System, "signals that end qmail-queue with an exit code"},
 	"sys/shield":  {System, "entry point of the set-user-id program"},
+	"sys/single":  {System, "entry point of the other programs: one processor of the run-time"},
 	"prog":        {System, "how a program starts and ends"},
 
 	"accounts":  {Service, "numbers of the suite's own users and groups"},

@@ -12,6 +12,7 @@ import (
 
 	"goqmail/internal/conf"
 	"goqmail/internal/sys"
+	"goqmail/internal/sys/single"
 )
 
 // A Process is what a program sees of the world.
@@ -72,7 +73,11 @@ func Self() *Process {
 	if len(args) == 0 {
 		args = []string{""}
 	}
-	return &Process{Args: args, Env: NewEnv(os.Environ()), Home: conf.Home(), Now: sys.Now}
+	env := os.Environ()
+	if single.Entered() {
+		env = env[1:] // not the caller's, nor for programs started from here
+	}
+	return &Process{Args: args, Env: NewEnv(env), Home: conf.Home(), Now: sys.Now}
 }
 
 // FD is descriptor n as the program was given it.

@@ -26,6 +26,10 @@ type Config struct {
 	// NoStderr gives the queue program /dev/null as descriptor 2: for
 	// qmail-send, whose own descriptor 2 is a report pipe.
 	NoStderr bool
+
+	// Alone: the process does nothing else while it waits for the queue program
+	// (sys.FD.AwaitBriefly).
+	Alone bool
 }
 
 // ownProgram is the queue program unless $QMAILQUEUE names another.
@@ -48,6 +52,7 @@ type Message struct {
 	proc     child.Process
 	job      *job // not nil: in the place of proc
 	started  bool
+	alone    bool // Config.Alone
 	code     int // exit code to report when nothing was started
 	message  sys.FD
 	envelope sys.FD
@@ -73,7 +78,7 @@ func Open(c Config) (*Message, error) {
 			return nil, err
 		}
 	}
-	m := &Message{message: p[1], envelope: p[3], custom: p[4], buf: make([]byte, 0, bufSize)}
+	m := &Message{message: p[1], envelope: p[3], custom: p[4], alone: c.Alone, buf: make([]byte, 0, bufSize)}
 	err := m.start(c, p[0], p[2], p[5])
 	closeAll([]sys.FD{p[0], p[2], p[5]})
 	if err != nil {
@@ -218,6 +223,9 @@ func (m *Message) Close() string {
 	if m.job != nil {
 		m.job.keeper.takeBack(m)
 		return m.job.result(m.failed)
+	}
+	if m.alone {
+		m.custom.AwaitBriefly(sys.Readable, sys.Brief)
 	}
 	custom := readCustom(m.custom)
 	_ = m.custom.Close()

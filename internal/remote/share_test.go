@@ -677,11 +677,24 @@ func TestUnsteadyServer(t *testing.T) {
 			t.Errorf("message %d: %q with %d copies", i, got, have)
 		}
 	}
+	// What a lane still has is given up just after the last report.
+	busy := s.busyLanes()
+	for end := time.Now().Add(5 * time.Second); len(busy) > 0 && time.Now().Before(end); busy = s.busyLanes() {
+		time.Sleep(time.Millisecond)
+	}
+	for _, text := range busy {
+		t.Error(text)
+	}
+}
+
+// busyLanes describes the lanes that have something to do.
+func (s *site) busyLanes() (texts []string) {
 	s.c.lanes.mu.Lock()
 	defer s.c.lanes.mu.Unlock()
 	for key, l := range s.c.lanes.open {
 		if len(l.waiting) > 0 || l.opening != 0 || len(l.sending) > 0 {
-			t.Errorf("lane %q: %d wait, %d opening, %d being sent", key, len(l.waiting), l.opening, len(l.sending))
+			texts = append(texts, fmt.Sprintf("lane %q: %d wait, %d opening, %d being sent", key, len(l.waiting), l.opening, len(l.sending)))
 		}
 	}
+	return texts
 }

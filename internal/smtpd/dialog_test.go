@@ -14,6 +14,7 @@ import (
 
 	"goqmail/internal/commands"
 	"goqmail/internal/prog"
+	"goqmail/internal/sys/sock"
 	"goqmail/internal/testkit"
 	"goqmail/internal/testkit/queuetest"
 )
@@ -23,10 +24,10 @@ var update = flag.Bool("update", false, "write what the server answers into test
 // The time of all tests: 20 Nov 2026 19:03:56.
 const now = 1795201436
 
-// localAddrs are our own addresses in tests.
-type localAddrs struct{}
-
-func (localAddrs) Contains(a netip.Addr) bool { return a.IsLoopback() }
+// localAddresses finds our own addresses in tests.
+func localAddresses() (sock.Addresses, error) {
+	return sock.Addresses{netip.MustParseAddr("127.0.0.1")}, nil
+}
 
 // newSession makes a session for a home of the test's own.
 func newSession(t testing.TB, h *testkit.Home, env []string, in io.Reader, out io.Writer, q *queuetest.Queue) *session {
@@ -36,7 +37,7 @@ func newSession(t testing.TB, h *testkit.Home, env []string, in io.Reader, out i
 		t.Fatal(err)
 	}
 	return &session{
-		conn: commands.NewConn(in, out), conf: conf, local: localAddrs{}, buf: new([]byte),
+		conn: commands.NewConn(in, out), conf: conf, local: localAddresses, buf: new([]byte),
 		now: func() int64 { return now }, queue: q.Open,
 	}
 }

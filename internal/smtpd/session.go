@@ -7,15 +7,16 @@ import (
 	"goqmail/internal/qq"
 	"goqmail/internal/queue"
 	"goqmail/internal/smtp"
+	"goqmail/internal/sys/sock"
 )
 
 // A session is the conversation with one client.
 type session struct {
 	conn  *commands.Conn
 	conf  config
-	local interface{ Contains(netip.Addr) bool } // our own addresses
-	now   func() int64                           // Unix time
-	queue func() (qq.Sink, error)                // starts the queue program
+	local func() (sock.Addresses, error) // our own addresses
+	now   func() int64                   // Unix time
+	queue func() (qq.Sink, error)        // starts the queue program
 	mail  transaction
 	buf   *[]byte // memory for the message on its way
 }
@@ -109,22 +110,32 @@ func (s *session) rset(commands.Argument) error {
 }
 
 // path reads an address; ok is false when it is too long, or lies, at least in
-// part, in the end of the line that was dropped.
-func (s *session) path(a commands.Argument) (addr string, ok bool) {
+// part, in the end of the line that was dropped. Only an address that names an IP
+// address makes us look which ones are ours.
+func (s *session) path(a commands.Argument) (addr string, ok bool, err error) {
 	addr, ended := smtp.ParsePath(a.Text)
 	if a.Cut && !ended {
-		return "", false
+		return "", false, nil
 	}
 	if s.conf.hasIPHost {
-		addr = smtp.ReplaceLiteral(addr, s.conf.localIPHost, func(ip [4]byte) bool { return s.local.Contains(netip.AddrFrom4(ip)) })
+		addr = smtp.ReplaceLiteral(addr, s.conf.localIPHost, func(ip [4]byte) bool {
+			local, lerr := s.local()
+			if lerr != nil {
+				err = &fatal{smtp.AnswerNoLocalIPs}
+			}
+			return lerr == nil && local.Contains(netip.AddrFrom4(ip))
+		})
 	}
-	return addr, len(addr) <= smtp.PathMax
+	return addr, len(addr) <= smtp.PathMax, err
 }
 
 // mailFrom begins a transaction. What is wrong with a sender is said to each
 // recipient: clients give up on a message for good more readily there.
 func (s *session) mailFrom(a commands.Argument) error {
-	addr, ok := s.path(a)
+	addr, ok, err := s.path(a)
+	if err != nil {
+		return err
+	}
 	if !ok {
 		return s.say(smtp.AnswerSyntax)
 	}
@@ -136,7 +147,10 @@ func (s *session) rcpt(a commands.Argument) error {
 	if !s.mail.open {
 		return s.say(smtp.AnswerMailFirst)
 	}
-	addr, ok := s.path(a)
+	addr, ok, err := s.path(a)
+	if err != nil {
+		return err
+	}
 	if !ok {
 		return s.say(smtp.AnswerSyntax)
 	}

@@ -77,13 +77,9 @@ func run(p *prog.Process, localAddresses func() (sock.Addresses, error), k *kept
 	if err != nil {
 		return end(conn, &fatal{smtp.AnswerNoControls})
 	}
-	local, err := localAddresses()
-	if err != nil {
-		return end(conn, &fatal{smtp.AnswerNoLocalIPs})
-	}
 	s := &session{
-		conn: conn, conf: conf, local: local, now: func() int64 { return p.Now().Unix() },
-		buf: &k.body, queue: k.keeper.Opener(qq.Config{Home: p.Home, Env: p.Env.List()}),
+		conn: conn, conf: conf, local: localAddresses, now: func() int64 { return p.Now().Unix() },
+		buf: &k.body, queue: k.keeper.Opener(qq.Config{Home: p.Home, Env: p.Env.List(), Alone: true}),
 	}
 	return end(conn, s.serve())
 }

@@ -1,22 +1,31 @@
 package sys
 
 import (
+	"bytes"
+	"os"
 	"runtime/debug"
-	"runtime/metrics"
+	"strconv"
 )
 
-// heldMetrics are what the run-time has from the system, and what of it it gave
-// back.
-var heldMetrics = [...]string{"/memory/classes/total:bytes", "/memory/classes/heap/released:bytes"}
-
-// MemoryHeld is how much memory, in bytes, the run-time of this process holds.
+// MemoryHeld is how much memory, in bytes, this process has for itself, without
+// what it shares with others that run the same program; 0 where the system does
+// not tell (proc(5), statm).
 func MemoryHeld() uint64 {
-	s := [len(heldMetrics)]metrics.Sample{{Name: heldMetrics[0]}, {Name: heldMetrics[1]}}
-	metrics.Read(s[:])
-	if s[0].Value.Kind() != metrics.KindUint64 || s[1].Value.Kind() != metrics.KindUint64 {
+	const resident, shared = 1, 2 // fields, in pages
+	b, err := Cwd().ReadFile("/proc/self/statm", 256)
+	if err != nil {
 		return 0
 	}
-	return s[0].Value.Uint64() - s[1].Value.Uint64()
+	f := bytes.Fields(b)
+	if len(f) <= shared {
+		return 0
+	}
+	all, err := strconv.ParseUint(string(f[resident]), 10, 64)
+	ours, oerr := strconv.ParseUint(string(f[shared]), 10, 64)
+	if err != nil || oerr != nil || ours > all {
+		return 0
+	}
+	return (all - ours) * uint64(os.Getpagesize())
 }
 
 // KeepHeapSmall has the run-time collect garbage when the heap has grown by so

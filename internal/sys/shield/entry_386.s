@@ -4,11 +4,12 @@
 TEXT goqmail_shield(SB), NOSPLIT|NOFRAME|TOPFRAME, $0-0
 	MOVL	0(SP), AX
 	LEAL	8(SP)(AX*4), SI
-	LEAL	·empty(SB), DI
+	LEAL	·one(SB), DI
 scrub:
 	CMPL	0(SI), $0
 	JEQ	clean
 	MOVL	DI, 0(SI)
+	LEAL	·empty(SB), DI
 	ADDL	$4, SI
 	JMP	scrub
 clean:
@@ -46,3 +47,7 @@ GLOBL ·empty(SB), RODATA|NOPTR, $1
 DATA ·null+0(SB)/8, $"/dev/nul"
 DATA ·null+8(SB)/2, $"l\x00"
 GLOBL ·null(SB), RODATA|NOPTR, $10
+
+DATA ·one+0(SB)/8, $"GOMAXPRO"
+DATA ·one+8(SB)/5, $"CS=1\x00"
+GLOBL ·one(SB), RODATA|NOPTR, $13

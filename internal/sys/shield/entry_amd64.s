@@ -6,11 +6,12 @@
 TEXT goqmail_shield(SB), NOSPLIT|NOFRAME|TOPFRAME, $0-0
 	MOVQ	0(SP), AX
 	LEAQ	16(SP)(AX*8), BX
-	LEAQ	·empty(SB), CX
+	LEAQ	·one(SB), CX	// for the first, if there is one
 scrub:
 	CMPQ	0(BX), $0
 	JEQ	clean
 	MOVQ	CX, 0(BX)
+	LEAQ	·empty(SB), CX
 	ADDQ	$8, BX
 	JMP	scrub
 clean:
@@ -50,3 +51,7 @@ GLOBL ·empty(SB), RODATA|NOPTR, $1
 DATA ·null+0(SB)/8, $"/dev/nul"
 DATA ·null+8(SB)/2, $"l\x00"
 GLOBL ·null(SB), RODATA|NOPTR, $10
+
+DATA ·one+0(SB)/8, $"GOMAXPRO"
+DATA ·one+8(SB)/5, $"CS=1\x00"
+GLOBL ·one(SB), RODATA|NOPTR, $13

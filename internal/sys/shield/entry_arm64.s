@@ -5,11 +5,12 @@ TEXT goqmail_shield(SB), NOSPLIT|NOFRAME|TOPFRAME, $0-0
 	MOVD	0(RSP), R0
 	ADD	$16, RSP, R1
 	ADD	R0<<3, R1, R1
-	MOVD	$·empty(SB), R2
+	MOVD	$·one(SB), R2
 scrub:
 	MOVD	(R1), R3
 	CBZ	R3, clean
 	MOVD	R2, (R1)
+	MOVD	$·empty(SB), R2
 	ADD	$8, R1
 	JMP	scrub
 clean:
@@ -51,3 +52,7 @@ GLOBL ·empty(SB), RODATA|NOPTR, $1
 DATA ·null+0(SB)/8, $"/dev/nul"
 DATA ·null+8(SB)/2, $"l\x00"
 GLOBL ·null(SB), RODATA|NOPTR, $10
+
+DATA ·one+0(SB)/8, $"GOMAXPRO"
+DATA ·one+8(SB)/5, $"CS=1\x00"
+GLOBL ·one(SB), RODATA|NOPTR, $13

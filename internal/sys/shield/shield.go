@@ -1,7 +1,8 @@
 // Package shield is the entry point of a set-user-id program: before the Go
 // run-time looks at anything, it takes away what the caller controls there.
 //
-//   - Every string of the environment is replaced by an empty one. The run-time
+//   - Every string of the environment is replaced by an empty one, but the first
+//     by GOMAXPROCS=1, for the reason that package single gives. The run-time
 //     obeys GODEBUG, GOGC, GOMEMLIMIT, GOMAXPROCS and GOTRACEBACK also in a
 //     set-user-id program: GOMAXPROCS=1000000 alone keeps it busy and hungry for
 //     half a minute before main.

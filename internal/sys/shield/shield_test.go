@@ -35,7 +35,7 @@ func TestShield(t *testing.T) {
 		{"no environment", []string{}, nil, "args [] env [] active true stdin closed false\n", "for the caller\n"},
 		{
 			"run-time's variables", []string{"GOMAXPROCS=1000000", "GOMEMLIMIT=1", "GOGC=1", "GODEBUG=gctrace=1,inittrace=1", "GOTRACEBACK=crash", "A=b"},
-			[]string{"x", ""}, "args [\"x\" \"\"] env [] active true stdin closed false\n", "for the caller\n",
+			[]string{"x", ""}, "args [\"x\" \"\"] env [\"GOMAXPROCS=1\"] active true stdin closed false\n", "for the caller\n",
 		},
 	}
 	for _, tt := range tests {
