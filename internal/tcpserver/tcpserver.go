@@ -207,6 +207,7 @@ func (s *server) accept(l sys.FD) {
 			return
 		}
 		go s.serve(fd, peer)
+		sys.Yield() // first that: the wait for the next connection holds the one processor for a while
 	}
 }
 
