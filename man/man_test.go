@@ -181,9 +181,7 @@ func TestSections(t *testing.T) {
 	for _, p := range pages(t) {
 		want := []string{"NAME", "DESCRIPTION", "SEE ALSO"}
 		switch p.section() {
-		case "1":
-			want = append(want, "SYNOPSIS", "EXIT STATUS")
-		case "8":
+		case "1", "8":
 			want = append(want, "SYNOPSIS", "EXIT STATUS", "SECURITY CONSIDERATIONS")
 		}
 		for _, s := range want {

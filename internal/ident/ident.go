@@ -6,6 +6,7 @@ package ident
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"goqmail/internal/sys/sock"
@@ -21,7 +22,8 @@ const (
 )
 
 // Ask asks the server at the remote address of a connection whose sides are
-// given, from the local address. ok is false when there is no server, no whole
+// given, from the local address. What follows a NUL in it is dropped, as no
+// environment can hold one. ok is false when there is no server, no whole
 // answer within limit, or limit is not above zero.
 func Ask(local, remote netip.AddrPort, limit time.Duration) (info string, ok bool) {
 	return ask(local, remote, Port, limit)
@@ -56,7 +58,8 @@ func ask(local, remote netip.AddrPort, port uint16, limit time.Duration) (info s
 		}
 		for _, b := range buf[:n] {
 			if d.push(b) {
-				return string(d.info), !d.failed
+				info, _, _ = strings.Cut(string(d.info), "\x00")
+				return info, !d.failed
 			}
 		}
 	}

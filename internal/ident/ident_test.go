@@ -112,6 +112,7 @@ func TestAsk(t *testing.T) {
 		ok          bool
 	}{
 		{"answer", "4321, 25 : USERID : UNIX : joe\r\n", time.Minute, "joe", true},
+		{"a NUL", "4321, 25 : USERID : UNIX : jo\x00e\r\n", time.Minute, "jo", true},
 		{"closed", "", time.Minute, "", false},
 		{"cut", "4321, 25 : USERID : UNIX : joe", time.Minute, "", false},
 		{"silence", "silence", 50 * time.Millisecond, "", false},

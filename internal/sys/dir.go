@@ -310,15 +310,16 @@ func (n *Names) Each(d *Dir, name string, f func(name []byte) bool) error {
 	}
 }
 
-// ReadFile reads a regular file of at most max bytes (EFBIG beyond it). A FIFO
-// or device is EINVAL instead of a hanging read.
+// ReadFile reads a file of at most max bytes (EFBIG beyond it). A FIFO or device
+// that has nothing to read at once is an error (EAGAIN), and one that nobody writes
+// to is empty: it does not wait.
 func (d *Dir) ReadFile(name string, max int) ([]byte, error) {
 	fd, err := d.Open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = fd.Close() }() // read only
-	b, err := fd.ReadAll(max)
+	b, err := fd.readAll(max, fd.readOnce)
 	if err != nil {
 		return nil, fail("read", name, err)
 	}
@@ -326,7 +327,10 @@ func (d *Dir) ReadFile(name string, max int) ([]byte, error) {
 }
 
 // ReadAll reads the rest of the descriptor, at most max bytes (EFBIG beyond it).
-func (fd FD) ReadAll(max int) ([]byte, error) {
+func (fd FD) ReadAll(max int) ([]byte, error) { return fd.readAll(max, fd.Read) }
+
+// readAll is ReadAll by a way of reading.
+func (fd FD) readAll(max int, read func([]byte) (int, error)) ([]byte, error) {
 	size := 512
 	if st, err := fd.Stat(); err == nil && st.IsRegular() && st.Size < int64(max) {
 		size = int(st.Size) + 1
@@ -336,7 +340,7 @@ func (fd FD) ReadAll(max int) ([]byte, error) {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
-		n, err := fd.Read(b[len(b):min(cap(b), len(b)+1<<20)])
+		n, err := read(b[len(b):min(cap(b), len(b)+1<<20)])
 		b = b[:len(b)+n]
 		if err == io.EOF {
 			return b, nil

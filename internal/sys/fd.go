@@ -44,6 +44,22 @@ func (fd FD) Read(p []byte) (int, error) {
 	}
 }
 
+// readOnce is Read that does not wait where the descriptor is non-blocking.
+func (fd FD) readOnce(p []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(fd), p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return 0, fail("read", "", err)
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
 // Write writes all of p, or returns how much was written before the error.
 func (fd FD) Write(p []byte) (int, error) {
 	done := 0

@@ -212,3 +212,25 @@ func TestNonBlockingIsWaitedFor(t *testing.T) {
 		t.Errorf("ReadAll = %q, %v", b, err)
 	}
 }
+
+// A FIFO in a file's place does not make the reader wait.
+func TestReadFileFIFO(t *testing.T) {
+	d := open(t, t.TempDir())
+	if err := d.Mkfifo("fifo", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := d.ReadFile("fifo", 10); len(b) != 0 || err != nil {
+		t.Errorf("nobody writes: %q, %v, want nothing", b, err)
+	}
+	w, err := d.Open("fifo", ReadWrite, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	if b, err := d.ReadFile("fifo", 10); !IsWouldBlock(err) {
+		t.Errorf("somebody may write: %q, %v, want an error", b, err)
+	}
+	if b, err := d.ReadFile("/dev/null", 10); len(b) != 0 || err != nil {
+		t.Errorf("/dev/null: %q, %v, want nothing", b, err)
+	}
+}
