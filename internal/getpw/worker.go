@@ -16,6 +16,7 @@ const maxHeld = 128 << 20
 // only where the lines of /etc/passwd are is kept, until that file is another
 // one; everything else is looked at for each question.
 func serve(p *prog.Process, o *worker.Offer) int {
+	weight := worker.Weight{Max: maxHeld}
 	var x index
 	_ = o.Serve(0, func(args []string, _ []sys.FD) worker.Result {
 		if len(args) != 1 {
@@ -27,7 +28,7 @@ func serve(p *prog.Process, o *worker.Offer) int {
 		if code != 0 {
 			return worker.Result{Code: code}
 		}
-		return worker.Result{Text: string(n.Append(nil)), Retire: sys.MemoryHeld() > maxHeld}
+		return worker.Result{Text: string(n.Append(nil)), Retire: weight.Over()}
 	})
 	return 0
 }

@@ -53,6 +53,9 @@ func (d *delivery) rewind() error {
 	return nil
 }
 
+// headerChunk is how much of a header, in bytes, is read at once.
+const headerChunk = 4 << 10
+
 // checkLoop looks for our own Delivered-To line in the header, which ends at
 // the first empty line.
 func (d *delivery) checkLoop() error {
@@ -63,7 +66,7 @@ func (d *delivery) checkLoop() error {
 		return err
 	}
 	own := d.lines.deliveredTo
-	in := bufio.NewReaderSize(d.msg, max(32<<10, len(own)+1))
+	in := bufio.NewReaderSize(d.msg, max(headerChunk, len(own)+1))
 	atStart := true // of a line
 	for {
 		line, err := in.ReadSlice('\n')

@@ -63,6 +63,9 @@ type Deliverer struct {
 	Sleep func(time.Duration)
 	// Limit is the time that one delivery may take; 0: DeliveryTime.
 	Limit time.Duration
+	// Death, if set, is told by each delivery when the process has to end because
+	// even what keeps the limit hangs (sys.Alone), and by 0 that it has ended.
+	Death func(time.Duration)
 
 	count   int            // deliveries begun so far
 	stuck   bool           // one was abandoned
@@ -138,6 +141,10 @@ func (d *Deliverer) Deliver(base *sys.Dir, path, head string, msg io.Reader) err
 	limit := d.Limit
 	if limit == 0 {
 		limit = DeliveryTime
+	}
+	if d.Death != nil {
+		d.Death(limit + 2*cleanTime)
+		defer d.Death(0)
 	}
 	a := &attempt{d: d, head: head, msg: msg}
 	done := make(chan error, 1)

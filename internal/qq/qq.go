@@ -53,7 +53,7 @@ type Message struct {
 	job      *job // not nil: in the place of proc
 	started  bool
 	alone    bool // Config.Alone
-	code     int // exit code to report when nothing was started
+	code     int  // exit code to report when nothing was started
 	message  sys.FD
 	envelope sys.FD
 	custom   sys.FD

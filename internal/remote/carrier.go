@@ -28,10 +28,11 @@ const maxHeld = 64 << 20
 // its own, with the control files as they are when it begins. Unless
 // control/remoteshare is 1 it has a connection of its own, too.
 type carrier struct {
-	p     *prog.Process
-	name  string
-	lanes lanes
-	queue *sys.Dir // nil: there is none
+	p      *prog.Process
+	name   string
+	lanes  lanes
+	queue  *sys.Dir // nil: there is none
+	weight worker.Weight
 
 	mu       sync.Mutex
 	versions [len(controlFiles)]sys.Version // of the control files when they were read
@@ -44,7 +45,7 @@ var controlFiles = [...]string{"me", "helohost", "timeoutremote", "timeoutconnec
 
 // carry does deliveries until qmail-rspawn has no more.
 func carry(p *prog.Process, o *worker.Offer) int {
-	c := &carrier{p: p}
+	c := &carrier{p: p, weight: worker.Weight{Max: maxHeld}}
 	c.name, _, _ = pipe.ParseWorkerName(p.Args[0])
 	// Kept open: a connection may outlive the delivery that it was opened for.
 	if queue, err := sys.Cwd().OpenSearchDir(p.Home + "/queue"); err == nil {
@@ -61,7 +62,7 @@ func (c *carrier) job(args []string, files []sys.FD) worker.Result {
 	v := safely(func() verdict { return c.deliver(args, files[jobMessage], &r) })
 	r.add(v.letter, v.text)
 	_, _ = files[jobReport].Write(r.buf) // if it fails, nobody is left to tell
-	return worker.Result{Retire: sys.MemoryHeld() > maxHeld}
+	return worker.Result{Retire: c.weight.Over()}
 }
 
 // deliver is run for a job.

@@ -28,6 +28,7 @@ const (
 func serve(p *prog.Process, o *worker.Offer) int {
 	sys.Alone(1)
 	name, _, _ := pipe.ParseWorkerName(p.Args[0])
+	weight := worker.Weight{Max: maxHeld}
 	var k kept
 	var own sock.Addresses
 	var at time.Time
@@ -44,7 +45,7 @@ func serve(p *prog.Process, o *worker.Offer) int {
 			Args: []string{name}, Env: prog.NewEnv(env), Home: p.Home, Now: p.Now,
 			FDs: map[int]sys.FD{0: files[jobConnection], 1: files[jobConnection]},
 		}, addresses, &k)
-		return worker.Result{Code: code, Retire: sys.MemoryHeld() > maxHeld}
+		return worker.Result{Code: code, Retire: weight.Over()}
 	})
 	return exitQuit // whatever ended it: the other side knows, or is gone
 }
