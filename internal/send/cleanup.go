@@ -31,6 +31,7 @@ func (s *server) watchMess() {
 // cleanMess looks at every message of mess/ once. A directory that cannot be
 // opened is waited for.
 func (s *server) cleanMess() {
+	r := rester{s: s}
 	for sub := uint64(0); sub < conf.Split() && !s.stopped(); sub++ {
 		dir := string(queue.Mess) + "/" + strconv.FormatUint(sub, 10)
 		for !s.stopped() {
@@ -40,7 +41,7 @@ func (s *server) cleanMess() {
 					s.removeOssified(id)
 				}
 				if n++; n%scanBatch == 0 {
-					sys.Yield()
+					r.rest()
 				}
 				return !s.stopped()
 			})

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"goqmail/internal/conf"
 	"goqmail/internal/queue"
@@ -28,8 +29,32 @@ import (
 // not been preprocessed since: it is of S5, and nobody else knows of it, so it
 // stays as it is until loop is given it.
 
-// scanBatch is how many messages the scan looks at before others may go on.
+// scanBatch is how many files a goroutine that works on all of them looks at
+// before it rests.
 const scanBatch = 64
+
+// How long it rests. It sleeps, and does not only let others run: as long as
+// something can run, the run-time may look only every 10 milliseconds for what
+// comes from other processes.
+const (
+	restIdle = 50 * time.Microsecond
+	restBusy = 2 * time.Millisecond // if something else happened since the last rest
+)
+
+// A rester rests between two batches of files, so that mail that is under way is
+// not held up by them. Each goroutine has one.
+type rester struct {
+	s    *server
+	news uint64 // at the last rest
+}
+
+func (r *rester) rest() {
+	d := restIdle
+	if n := r.s.news.Load(); n != r.news {
+		r.news, d = n, restBusy
+	}
+	time.Sleep(d)
+}
 
 // oldMessages are those that the scan is for: all but the excluded. Both
 // goroutines use it.
@@ -78,7 +103,7 @@ func (s *server) scanInfo() {
 	defer s.post(scanEnded{})
 	defer close(s.scanned)
 	defer s.old.end()
-	sc := &scan{s: s, taken: make(chan struct{}, 1)}
+	sc := &scan{s: s, taken: make(chan struct{}, 1), rester: rester{s: s}}
 	for _, id := range sc.list(string(queue.Todo)) {
 		s.old.exclude(id)
 	}
@@ -95,6 +120,7 @@ type scan struct {
 	named [queue.Channels][]queue.ID // those in the channels' directories, in order
 	batch []arrived
 	taken chan struct{} // loop has taken the batch
+	rester
 }
 
 // list reads the message numbers in a directory. One that cannot be read is
@@ -183,7 +209,7 @@ func (sc *scan) hand() {
 	case <-sc.s.quit:
 	}
 	sc.batch = sc.batch[:0]
-	sys.Yield()
+	sc.rest()
 }
 
 // found are messages that the scan found.

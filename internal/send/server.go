@@ -60,7 +60,8 @@ type server struct {
 	reportFDs  [queue.Channels]sys.FD
 	pauseTime  time.Duration // shared; sleepPause but in tests
 
-	events   chan event // shared: to loop
+	events   chan event    // shared: to loop
+	news     atomic.Uint64 // shared: events so far, but those of the scan
 	signals  <-chan sig.Signal
 	sync     func()        // shared: makes signals that were sent before the call appear in signals
 	stop     chan struct{} // shared: closed when no new work is to be begun
@@ -117,6 +118,9 @@ type event interface{ apply(s *server) }
 
 // post hands an event to loop; after the end of loop it is dropped.
 func (s *server) post(e event) {
+	if _, old := e.(found); !old {
+		s.news.Add(1)
+	}
 	select {
 	case s.events <- e:
 	case <-s.quit:
