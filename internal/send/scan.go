@@ -31,14 +31,14 @@ import (
 
 // scanBatch is how many files a goroutine that works on all of them looks at
 // before it rests.
-const scanBatch = 64
+const scanBatch = 32
 
 // How long it rests. It sleeps, and does not only let others run: as long as
 // something can run, the run-time may look only every 10 milliseconds for what
 // comes from other processes.
 const (
 	restIdle = 50 * time.Microsecond
-	restBusy = 2 * time.Millisecond // if something else happened since the last rest
+	restBusy = 500 * time.Microsecond // if something else happened since the last rest
 )
 
 // A rester rests between two batches of files, so that mail that is under way is
