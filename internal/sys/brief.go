@@ -37,8 +37,10 @@ func (fd FD) ReadReady(p []byte) (int, error) {
 	}
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 	switch {
+	case errno == unix.EINTR || errno == unix.EAGAIN:
+		return fd.Read(p)
 	case errno != 0:
-		return fd.Read(p) // which finds out what to do
+		return 0, fail("read", "", errno)
 	case n == 0:
 		return 0, io.EOF
 	}
@@ -64,10 +66,12 @@ func (fd FD) WriteAlone(p []byte) (int, error) {
 		return 0, nil
 	}
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-	if errno != 0 {
-		n = 0 // Write finds out what to do
-	}
-	if int(n) == len(p) {
+	switch {
+	case errno == unix.EINTR || errno == unix.EAGAIN:
+		n = 0
+	case errno != 0:
+		return 0, fail("write", "", errno)
+	case int(n) == len(p):
 		return len(p), nil
 	}
 	m, err := fd.Write(p[n:])
