@@ -213,6 +213,21 @@ func TestTimeLimit(t *testing.T) {
 	}
 }
 
+// TestDeath: the death of the process is set for each delivery, later than its own
+// end of time, and taken back, however it ends.
+func TestDeath(t *testing.T) {
+	_, base := home(t)
+	var set []time.Duration
+	d := deliverer()
+	d.Death = func(after time.Duration) { set = append(set, after) }
+	for _, path := range []string{"Maildir/", "none/"} {
+		_ = d.Deliver(base, path, "", strings.NewReader("x")) // one works, one does not
+	}
+	if len(set) != 4 || set[0] <= DeliveryTime || set[1] != 0 || set[2] != set[0] || set[3] != 0 {
+		t.Errorf("Death was told %v", set)
+	}
+}
+
 func TestAbandon(t *testing.T) {
 	dir, base := home(t)
 	a := &attempt{d: deliverer(), msg: strings.NewReader("x")}

@@ -33,27 +33,33 @@ import (
 // before it rests.
 const scanBatch = 32
 
-// How long it rests. It sleeps, and does not only let others run: as long as
-// something can run, the run-time may look only every 10 milliseconds for what
-// comes from other processes.
+// restTime is how long it rests, and idleBatches after how many batches, if
+// nothing else happened since the last one. It sleeps, and does not only let
+// others run: as long as something can run, the run-time may look only every 10
+// milliseconds for what comes from other processes. Its sleep has whole
+// milliseconds.
 const (
-	restIdle = 50 * time.Microsecond
-	restBusy = 500 * time.Microsecond // if something else happened since the last rest
+	restTime    = time.Millisecond
+	idleBatches = 8
 )
 
 // A rester rests between two batches of files, so that mail that is under way is
 // not held up by them. Each goroutine has one.
 type rester struct {
-	s    *server
-	news uint64 // at the last rest
+	s       *server
+	news    uint64 // at the last rest
+	batches int    // since then
 }
 
+// rest is called after each batch.
 func (r *rester) rest() {
-	d := restIdle
-	if n := r.s.news.Load(); n != r.news {
-		r.news, d = n, restBusy
+	r.batches++
+	if n := r.s.news.Load(); n != r.news || r.batches >= idleBatches {
+		r.news, r.batches = n, 0
+		time.Sleep(restTime)
+		return
 	}
-	time.Sleep(d)
+	sys.Yield()
 }
 
 // oldMessages are those that the scan is for: all but the excluded. Both

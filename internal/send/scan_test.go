@@ -116,3 +116,27 @@ func TestScanChannelDirectory(t *testing.T) {
 	b.start(1, 1)
 	b.command(local)
 }
+
+// A scan rests after each batch while other things happen, and now and then
+// otherwise; what it finds itself is nothing else.
+func TestRest(t *testing.T) {
+	s := &server{events: make(chan event, 1), quit: make(chan struct{})}
+	r := rester{s: s}
+	rests := func(e event) (n int) { // in three rounds of batches with such events
+		for range 3 * idleBatches {
+			s.post(e)
+			<-s.events
+			if r.rest(); r.batches == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := rests(found{}); n != 3 {
+		t.Errorf("%d rests with nothing else to do, want 3", n)
+	}
+	began := time.Now()
+	if n := rests(scanEnded{}); n != 3*idleBatches || time.Since(began) < 3*idleBatches*restTime {
+		t.Errorf("%d rests in %v beside other work", n, time.Since(began))
+	}
+}
