@@ -33,33 +33,36 @@ import (
 // before it rests.
 const scanBatch = 32
 
-// restTime is how long it rests, and idleBatches after how many batches, if
-// nothing else happened since the last one. It sleeps, and does not only let
-// others run: as long as something can run, the run-time may look only every 10
-// milliseconds for what comes from other processes. Its sleep has whole
-// milliseconds.
+// restTime is how long it rests. It sleeps, and does not only let others run: as
+// long as something can run, the run-time may look only every 10 milliseconds for
+// what comes from other processes. Its sleep has whole milliseconds.
+//
+// When nothing else happened for quietBatches of them, about a tenth of a second, it
+// rests only after idleBatches.
 const (
-	restTime    = time.Millisecond
-	idleBatches = 8
+	restTime     = time.Millisecond
+	quietBatches = 100
+	idleBatches  = 8
 )
 
 // A rester rests between two batches of files, so that mail that is under way is
 // not held up by them. Each goroutine has one.
 type rester struct {
-	s       *server
-	news    uint64 // at the last rest
-	batches int    // since then
+	s     *server
+	news  uint64 // at the last batch
+	quiet int    // batches since there were others
 }
 
 // rest is called after each batch.
 func (r *rester) rest() {
-	r.batches++
-	if n := r.s.news.Load(); n != r.news || r.batches >= idleBatches {
-		r.news, r.batches = n, 0
-		time.Sleep(restTime)
+	if n := r.s.news.Load(); n != r.news {
+		r.news, r.quiet = n, 0
+	}
+	if r.quiet++; r.quiet > quietBatches && r.quiet%idleBatches != 0 {
+		sys.Yield()
 		return
 	}
-	sys.Yield()
+	time.Sleep(restTime)
 }
 
 // oldMessages are those that the scan is for: all but the excluded. Both

@@ -117,26 +117,34 @@ func TestScanChannelDirectory(t *testing.T) {
 	b.command(local)
 }
 
-// A scan rests after each batch while other things happen, and now and then
-// otherwise; what it finds itself is nothing else.
+// A scan rests after each batch while other things happen, and now and then when
+// nothing did for a while; what it finds itself is nothing else.
 func TestRest(t *testing.T) {
 	s := &server{events: make(chan event, 1), quit: make(chan struct{})}
 	r := rester{s: s}
-	rests := func(e event) (n int) { // in three rounds of batches with such events
-		for range 3 * idleBatches {
+	took := func(batches int, e event) time.Duration { // with such an event before each
+		began := time.Now()
+		for range batches {
 			s.post(e)
 			<-s.events
-			if r.rest(); r.batches == 0 {
-				n++
-			}
+			r.rest()
 		}
-		return n
+		return time.Since(began)
 	}
-	if n := rests(found{}); n != 3 {
-		t.Errorf("%d rests with nothing else to do, want 3", n)
-	}
-	began := time.Now()
-	if n := rests(scanEnded{}); n != 3*idleBatches || time.Since(began) < 3*idleBatches*restTime {
-		t.Errorf("%d rests in %v beside other work", n, time.Since(began))
+	for range 2 {
+		if d := took(quietBatches, found{}); d < quietBatches*restTime {
+			t.Errorf("%d batches soon after other work: %v of rests", quietBatches, d)
+		}
+		shortest := time.Hour // of what the machine adds to it
+		for range 50 {
+			shortest = min(shortest, took(idleBatches-1, found{}))
+			r.rest() // one in eight
+		}
+		if shortest >= (idleBatches-1)*restTime {
+			t.Errorf("%d batches with nothing else to do: %v of rests", idleBatches-1, shortest)
+		}
+		if d := took(10, scanEnded{}); d < 10*restTime {
+			t.Errorf("10 batches beside other work: %v of rests", d)
+		}
 	}
 }
