@@ -219,7 +219,7 @@ func (m *Message) Close() string {
 		m.buf = queue.AppendEnd(m.buf)
 	}
 	m.flush(m.envelope)
-	_ = m.envelope.Close() // nor here
+	_ = m.envelope.Close() // as in From
 	if m.job != nil {
 		m.job.keeper.takeBack(m)
 		return m.job.result(m.failed)

@@ -112,7 +112,7 @@ func (s *server) scanInfo() {
 	defer s.post(scanEnded{})
 	defer close(s.scanned)
 	defer s.old.end()
-	sc := &scan{s: s, taken: make(chan struct{}, 1), rester: rester{s: s}}
+	sc := &scan{taken: make(chan struct{}, 1), rester: rester{s: s}}
 	for _, id := range sc.list(string(queue.Todo)) {
 		s.old.exclude(id)
 	}
@@ -124,12 +124,11 @@ func (s *server) scanInfo() {
 
 // A scan is scanInfo at work. Its memory is used again for each directory.
 type scan struct {
-	s     *server
+	rester
 	ids   []queue.ID                 // names in a directory
 	named [queue.Channels][]queue.ID // those in the channels' directories, in order
 	batch []arrived
 	taken chan struct{} // loop has taken the batch
-	rester
 }
 
 // list reads the message numbers in a directory. One that cannot be read is
@@ -212,7 +211,7 @@ func (sc *scan) hand() {
 	if len(sc.batch) == 0 || sc.s.stopped() {
 		return
 	}
-	sc.s.post(found{sc.batch, sc.taken})
+	sc.s.put(found{sc.batch, sc.taken})
 	select {
 	case <-sc.taken:
 	case <-sc.s.quit:

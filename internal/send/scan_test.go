@@ -122,28 +122,28 @@ func TestScanChannelDirectory(t *testing.T) {
 func TestRest(t *testing.T) {
 	s := &server{events: make(chan event, 1), quit: make(chan struct{})}
 	r := rester{s: s}
-	took := func(batches int, e event) time.Duration { // with such an event before each
+	took := func(batches int, post func(event)) time.Duration { // with an event before each
 		began := time.Now()
 		for range batches {
-			s.post(e)
+			post(found{})
 			<-s.events
 			r.rest()
 		}
 		return time.Since(began)
 	}
 	for range 2 {
-		if d := took(quietBatches, found{}); d < quietBatches*restTime {
+		if d := took(quietBatches, s.put); d < quietBatches*restTime {
 			t.Errorf("%d batches soon after other work: %v of rests", quietBatches, d)
 		}
 		shortest := time.Hour // of what the machine adds to it
 		for range 50 {
-			shortest = min(shortest, took(idleBatches-1, found{}))
+			shortest = min(shortest, took(idleBatches-1, s.put))
 			r.rest() // one in eight
 		}
 		if shortest >= (idleBatches-1)*restTime {
 			t.Errorf("%d batches with nothing else to do: %v of rests", idleBatches-1, shortest)
 		}
-		if d := took(10, scanEnded{}); d < 10*restTime {
+		if d := took(10, s.post); d < 10*restTime {
 			t.Errorf("10 batches beside other work: %v of rests", d)
 		}
 	}

@@ -118,9 +118,12 @@ type event interface{ apply(s *server) }
 
 // post hands an event to loop; after the end of loop it is dropped.
 func (s *server) post(e event) {
-	if _, old := e.(found); !old {
-		s.news.Add(1)
-	}
+	s.news.Add(1)
+	s.put(e)
+}
+
+// put is post for what is no news.
+func (s *server) put(e event) {
 	select {
 	case s.events <- e:
 	case <-s.quit:

@@ -13,6 +13,7 @@ package smtpd
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"goqmail/internal/commands"
@@ -38,7 +39,7 @@ func Run(p *prog.Process) int {
 	if o := worker.Offered(p.Args[0], pipe.MarkSMTPD); o != nil {
 		return serve(p, o)
 	}
-	return run(p, sock.LocalAddresses, &kept{})
+	return run(p, sync.OnceValues(sock.LocalAddresses), &kept{})
 }
 
 // A kept is what stays in the process when a client has gone: memory, wiped, and

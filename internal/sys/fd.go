@@ -26,21 +26,14 @@ func (fd FD) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		n, err := unix.Read(int(fd), p)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN: // somebody made it non-blocking: wait, do not spin
-			if _, err := wait(int(fd), unix.POLLIN, -1); err != nil {
-				return 0, err
-			}
-			continue
-		case err != nil:
-			return 0, fail("read", "", err)
-		case n == 0:
-			return 0, io.EOF
+		n, err := fd.readOnce(p)
+		if err == nil || !IsWouldBlock(err) {
+			return n, err
 		}
-		return n, nil
+		// Somebody made it non-blocking: wait, do not spin.
+		if _, err := wait(int(fd), unix.POLLIN, -1); err != nil {
+			return 0, err
+		}
 	}
 }
 
